@@ -1,0 +1,125 @@
+"""What travels between an agent and the environment: action, observation, state."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DISCLAIMER = "Research environment, not a medical device; not for patient care."
+
+
+class ActionType(StrEnum):
+    """The fifteen kinds of action. Which of them a state offers, the environment decides."""
+
+    KEEP_REGIMEN = "KEEP_REGIMEN"
+    STOP_DRUG = "STOP_DRUG"
+    TAPER_DRUG = "TAPER_DRUG"
+    REDUCE_DOSE = "REDUCE_DOSE"
+    INCREASE_DOSE = "INCREASE_DOSE"
+    HOLD_DOSE = "HOLD_DOSE"
+    SUBSTITUTE_DRUG = "SUBSTITUTE_DRUG"
+    ADD_DRUG = "ADD_DRUG"
+    RECOMMEND_ALTERNATIVE = "RECOMMEND_ALTERNATIVE"
+    ORDER_MONITORING = "ORDER_MONITORING"
+    FETCH_EXTERNAL_EVIDENCE = "FETCH_EXTERNAL_EVIDENCE"
+    DECOMPOSE_NEW_DRUG = "DECOMPOSE_NEW_DRUG"
+    TEST_COMBINATION = "TEST_COMBINATION"
+    REQUEST_SPECIALIST_REVIEW = "REQUEST_SPECIALIST_REVIEW"
+    FINISH = "FINISH"
+
+
+class Message(BaseModel):
+    """Base of all messages: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Candidate(Message):
+    """One action the agent may choose.
+
+    Attributes:
+        candidate_id: random per step; carries no meaning.
+        action_type: the kind of action.
+        targets: drug ids or measurement ids acted on; for a substitution the old drug, then the new.
+        text: the action in words, unique among the step's candidates.
+    """
+
+    candidate_id: str
+    action_type: ActionType
+    targets: list[str] = Field(default_factory=list)
+    text: str
+
+
+class PolyGuardAction(Message):
+    """The agent's answer. It must name a candidate, by id or by its text.
+
+    Attributes:
+        candidate_id: id of a candidate of the current step.
+        action_type: optional; must agree with the candidate when given.
+        targets: optional; must agree with the candidate when given.
+        text: a candidate's action text, read only when `candidate_id` is empty.
+        evidence_ids: fact ids from the observation that support the action (at most 8).
+        confidence: probability, 0-1, that this is the best candidate.
+        rationale: free words, kept in the trace; never applied to the state, never scored.
+    """
+
+    candidate_id: str = Field(default="", max_length=64)
+    action_type: ActionType | None = None
+    targets: list[str] = Field(default_factory=list, max_length=8)
+    text: str = Field(default="", max_length=512)
+    evidence_ids: list[str] = Field(default_factory=list, max_length=8)
+    confidence: float | None = Field(default=None, ge=0.0, le=1.0)
+    rationale: str = Field(default="", max_length=4000)
+
+
+class PolyGuardObservation(Message):
+    """What the agent sees, with the verdict on the action just taken.
+
+    Attributes:
+        patient: age, sex, weight, crcl, conditions, allergies, known measurements.
+        regimen: one entry per drug: id, name, dose, unit, indication when known, roles with fact ids.
+        candidates: the actions on offer, in random order.
+        evidence: passages fetched so far, each with an id.
+        text: the compact rendering, under 200 tokens.
+        reward: last step's reward, in [0.001, 0.999]; None at reset.
+        columns: the thirteen reward columns of the last step, each 0-1.
+        channels: the four channel means of the last step.
+        info: named reasons, harm events and counters; never the answer.
+    """
+
+    episode_id: str
+    scenario_id: str
+    sub_environment: str
+    difficulty: str
+    day: int = 0
+    steps_left: int = 0
+    patient: dict[str, Any] = Field(default_factory=dict)
+    regimen: list[dict[str, Any]] = Field(default_factory=list)
+    candidates: list[Candidate] = Field(default_factory=list)
+    evidence: list[dict[str, Any]] = Field(default_factory=list)
+    text: str = ""
+    done: bool = False
+    reward: float | None = None
+    columns: dict[str, float] = Field(default_factory=dict)
+    channels: dict[str, float] = Field(default_factory=dict)
+    info: dict[str, Any] = Field(default_factory=dict)
+
+
+class PolyGuardState(Message):
+    """The public episode state."""
+
+    episode_id: str = ""
+    scenario_id: str = ""
+    sub_environment: str = ""
+    difficulty: str = ""
+    seed: int = 0
+    step_count: int = 0
+    day: int = 0
+    done: bool = False
+    regimen: dict[str, float] = Field(default_factory=dict)
+    harm_events: int = 0
+    total_reward: float = 0.0
+    knowledge_fingerprint: str = ""
+    disclaimer: str = DISCLAIMER

@@ -1,0 +1,75 @@
+"""A patient: person, conditions, measurements and regimen. Plain data, JSON in and out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+Sex = Literal["F", "M"]
+
+
+@dataclass(frozen=True, slots=True)
+class RegimenItem:
+    """One drug as taken.
+
+    Attributes:
+        drug_id: id in the knowledge base.
+        dose: daily total in the drug's dose unit; None when unknown.
+        indication: condition id the drug is taken for; "" when none is known.
+        days: how long the drug has been taken, in days.
+    """
+
+    drug_id: str
+    dose: float | None = None
+    indication: str = ""
+    days: int = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A person over 65.
+
+    Attributes:
+        age: years, 65-110.
+        weight: kg. height: cm.
+        conditions: condition ids (`conditions.csv`).
+        measurements: measurement id (`measurements.csv`) to value in that row's unit.
+        frailty: Clinical Frailty Scale, 1-9.
+        falls: falls in the last year.
+        allergies: drug ids or class ids.
+        genotype: gene to phenotype, for example {"CYP2C19": "poor"}.
+        child_pugh: "", "A", "B" or "C" ("" without known liver disease).
+        regimen: drugs taken now.
+    """
+
+    patient_id: str
+    age: int
+    sex: Sex
+    weight: float
+    height: float
+    conditions: tuple[str, ...] = ()
+    measurements: dict[str, float] = field(default_factory=dict)
+    frailty: int = 3
+    falls: int = 0
+    allergies: tuple[str, ...] = ()
+    genotype: dict[str, str] = field(default_factory=dict)
+    child_pugh: str = ""
+    regimen: tuple[RegimenItem, ...] = ()
+
+    @property
+    def drug_ids(self) -> tuple[str, ...]:
+        return tuple(item.drug_id for item in self.regimen)
+
+    def with_regimen(self, regimen: tuple[RegimenItem, ...]) -> Patient:
+        return replace(self, regimen=regimen)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Patient:
+        values = dict(data)
+        values["conditions"] = tuple(values.get("conditions", ()))
+        values["allergies"] = tuple(values.get("allergies", ()))
+        values["regimen"] = tuple(RegimenItem(**item) for item in values.get("regimen", ()))
+        return cls(**values)

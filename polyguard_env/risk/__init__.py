@@ -1,0 +1,1 @@
+"""Risk of a regimen in a patient: calculators, findings and the potential built on them."""

@@ -1,0 +1,72 @@
+"""A finding is one thing wrong with a regimen; a report is all of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from polyguard_env.knowledge.schema import SEVERITY_RANK, Severity
+
+CATEGORIES: tuple[str, ...] = (
+    "interaction",
+    "drug_disease",
+    "organ_dosing",
+    "burden",
+    "duplication",
+    "omission",
+    "monitoring",
+    "withdrawal",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem.
+
+    Attributes:
+        finding_id: stable within a patient, for example "interaction:fluconazole+warfarin".
+        category: one of `CATEGORIES`.
+        drugs: the drugs involved, sorted; for an omission the drug to start.
+        mechanism: controlled term (interactions) or the rule's own kind.
+        management: what to do about it.
+        evidence_ids: rule ids and source keys that carry the fact.
+        measurement: measurement to order, for monitoring findings and monitored interactions.
+        limit: highest acceptable daily dose, for organ dosing; None when the drug is to be avoided.
+    """
+
+    finding_id: str
+    category: str
+    severity: Severity
+    drugs: tuple[str, ...]
+    mechanism: str
+    management: str
+    evidence_ids: tuple[str, ...]
+    measurement: str = ""
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RiskReport:
+    """All findings of one patient, worst first, with the knowledge they rest on."""
+
+    patient_id: str
+    findings: tuple[Finding, ...]
+    knowledge_fingerprint: str
+    disclaimer: str = "Research system, not a medical device; not for patient care."
+
+    def by_category(self) -> dict[str, list[Finding]]:
+        """Findings grouped by category; only categories that have any."""
+        groups: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            groups.setdefault(finding.category, []).append(finding)
+        return groups
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Sort by severity (worst first), then category, then id, so output order never depends on input order."""
+    return tuple(
+        sorted(findings, key=lambda f: (-SEVERITY_RANK[f.severity], CATEGORIES.index(f.category), f.finding_id))
+    )

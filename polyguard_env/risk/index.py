@@ -1,0 +1,82 @@
+"""Rules of a knowledge base, indexed by drug once so that a review is a handful of look-ups."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from importlib import resources
+
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.schema import Drug, DrugProfile, Interaction, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionPriority:
+    """How much leaving a condition untreated costs (0-4) and its short label."""
+
+    untreated: float
+    short: str
+
+
+def load_condition_priorities() -> dict[str, ConditionPriority]:
+    """Simulation weights of `condition_priority.csv`, by condition id."""
+    table = resources.files("polyguard_env.knowledge") / "tables" / "condition_priority.csv"
+    with table.open(encoding="utf-8") as handle:
+        return {
+            row["condition_id"]: ConditionPriority(float(row["untreated"]), row["short"])
+            for row in csv.DictReader(handle)
+        }
+
+
+class RuleIndex:
+    """Read-only look-ups over one knowledge base.
+
+    Attributes:
+        knowledge: the knowledge base indexed.
+        priorities: untreated weights by condition.
+        condition_names: display names by condition.
+    """
+
+    def __init__(self, knowledge: KnowledgeBase) -> None:
+        self.knowledge = knowledge
+        self.priorities = load_condition_priorities()
+        self._by_drug: dict[str, dict[str, list[Rule]]] = {}
+        for kind in ("renal", "hepatic", "taper", "substitution", "drug_disease", "monitoring"):
+            table: dict[str, list[Rule]] = defaultdict(list)
+            for rule in knowledge.rules(kind):
+                table[rule.drug_id].append(rule)
+            self._by_drug[kind] = dict(table)
+        self.omissions: tuple[Rule, ...] = tuple(knowledge.rules("omission"))
+        self.duplicates: dict[str, dict[str, Rule]] = defaultdict(dict)
+        for rule in knowledge.rules("duplicate_therapy"):
+            self.duplicates[rule.drug_id][rule.rule_id] = rule
+        self._interactions: dict[tuple[str, str], Interaction | None] = {}
+
+    def rules(self, kind: str, drug_id: str) -> list[Rule]:
+        """Rules of one kind for one drug; empty when there are none."""
+        return self._by_drug[kind].get(drug_id, [])
+
+    def interaction(self, a: str, b: str) -> Interaction | None:
+        """The graded edge between two drugs, in either order, or None."""
+        key = (a, b) if a < b else (b, a)
+        if key not in self._interactions:
+            self._interactions[key] = self.knowledge.interaction(*key)
+        return self._interactions[key]
+
+    def drug(self, drug_id: str) -> Drug:
+        return self.knowledge.drugs[drug_id]
+
+    def profile(self, drug_id: str) -> DrugProfile | None:
+        drug = self.knowledge.drugs.get(drug_id)
+        return drug.profile if drug else None
+
+    def priority(self, condition: str) -> float:
+        """Untreated weight of a condition; 1.0 when the table has none."""
+        known = self.priorities.get(condition)
+        return known.untreated if known else 1.0
+
+    def short(self, condition: str) -> str:
+        """Short label of a condition for compact text."""
+        known = self.priorities.get(condition)
+        return known.short if known else condition.replace("_", " ")
