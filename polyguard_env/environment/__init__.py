@@ -1,0 +1,1 @@
+"""The environment: scenarios, candidates, dynamics and the episode loop."""

@@ -1,0 +1,1 @@
+"""The verifier's reward: thirteen columns, four channels, bounds and anti-hacking reasons."""

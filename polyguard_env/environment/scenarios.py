@@ -1,0 +1,185 @@
+"""Scenarios by id: the same id and knowledge give the same scenario anywhere."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from polyguard_env.environment.candidates import fix_offers
+from polyguard_env.environment.drafting import Draft, DrugPool
+from polyguard_env.environment.episode import Scenario, start
+from polyguard_env.environment.potential import assess
+from polyguard_env.environment.splits import SPLITS, UNSEEN_MECHANISMS
+from polyguard_env.environment.subenvironments import SPECS
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.patients.person import person_at
+from polyguard_env.reward.verifier import Outlook
+from polyguard_env.risk.review import rule_index
+
+DIFFICULTIES: tuple[str, ...] = ("easy", "medium", "hard")
+SUB_ENVIRONMENTS: tuple[str, ...] = tuple(SPECS)
+MOST_SCENARIOS = 1_000_000
+ATTEMPTS = 200
+CACHED = 4096
+LEAST_GAIN = 0.5
+
+
+class ScenarioFactory:
+    """Builds scenarios over one knowledge base and keeps the recent ones."""
+
+    def __init__(self, knowledge: KnowledgeBase) -> None:
+        self.knowledge = knowledge
+        self.index = rule_index(knowledge)
+        self.pool = DrugPool(self.index)
+        self._cache: OrderedDict[str, Scenario] = OrderedDict()
+
+    def find(
+        self,
+        scenario_id: str | None,
+        *,
+        seed: int = 0,
+        split: str = "train",
+        sub_environment: str | None = None,
+        difficulty: str = "easy",
+        patient_id: str | None = None,
+    ) -> Scenario:
+        """The scenario of an id; without one, the seed picks it from the split and difficulty."""
+        if scenario_id is not None:
+            return self._build_cached(*parse_id(scenario_id))
+        _one_of("split", split, SPLITS)
+        _one_of("difficulty", difficulty, DIFFICULTIES)
+        if sub_environment is not None:
+            _one_of("sub_environment", sub_environment, SUB_ENVIRONMENTS)
+        name = sub_environment or SUB_ENVIRONMENTS[seed % len(SUB_ENVIRONMENTS)]
+        number = _stable(f"{split}|{name}|{difficulty}|{seed}") % MOST_SCENARIOS
+        if patient_id is not None:
+            number = _patient_number(patient_id)
+        return self._build_cached(split, name, difficulty, number)
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """One task per split, sub-environment and difficulty."""
+        return [
+            {
+                "task_id": f"{split}-{name}-{difficulty}",
+                "split": split,
+                "sub_environment": name,
+                "difficulty": difficulty,
+                "description": SPECS[name].description,
+                "budget": SPECS[name].budgets[difficulty],
+                "scenarios": MOST_SCENARIOS,
+                "first_scenario_id": make_id(split, name, difficulty, 0),
+            }
+            for split in SPLITS
+            for name in SUB_ENVIRONMENTS
+            for difficulty in DIFFICULTIES
+        ]
+
+    def _build_cached(self, split: str, name: str, difficulty: str, number: int) -> Scenario:
+        scenario_id = make_id(split, name, difficulty, number)
+        if scenario_id in self._cache:
+            self._cache.move_to_end(scenario_id)
+            return self._cache[scenario_id]
+        scenario = self._build(split, name, difficulty, number)
+        self._cache[scenario_id] = scenario
+        if len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+        return scenario
+
+    def _worth_solving(self, scenario: Scenario) -> bool:
+        """True when some fix lessens the scenario's risk by `LEAST_GAIN` or more."""
+        state = start(scenario, self.index)
+        risk = assess(state, scenario, self.index)
+        outlook = Outlook(state, risk, scenario, self.index)
+        return any(outlook.value(offer) >= LEAST_GAIN for offer in fix_offers(state, risk, scenario, self.index))
+
+    def _build(self, split: str, name: str, difficulty: str, number: int) -> Scenario:
+        scenario_id = make_id(split, name, difficulty, number)
+        spec = SPECS[name]
+        place = (SPLITS.index(split) * 100 + SUB_ENVIRONMENTS.index(name) * 10 + DIFFICULTIES.index(difficulty))
+        for attempt in range(ATTEMPTS):
+            rng = np.random.Generator(np.random.PCG64(_stable(f"{scenario_id}|{attempt}")))
+            person = person_at(place * MOST_SCENARIOS * ATTEMPTS + number * ATTEMPTS + attempt, self.index)
+            draft = Draft(person, split, self.pool, rng)
+            posed = spec.pose(draft, difficulty)
+            if posed is None:
+                continue
+            scenario = Scenario(
+                scenario_id=scenario_id,
+                split=split,
+                sub_environment=name,
+                difficulty=difficulty,
+                patient=draft.finished(),
+                hidden=posed.hidden,
+                target_drugs=posed.target_drugs,
+                mechanism=posed.mechanism,
+                unseen_mechanism=posed.mechanism in UNSEEN_MECHANISMS,
+                budget=spec.budgets[difficulty],
+                step_days=spec.step_days,
+            )
+            if self._worth_solving(scenario):
+                return scenario
+        raise PolyGuardError(
+            "scenario_id", scenario_id, f"no scenario came out of {ATTEMPTS} draws; use a fuller knowledge base"
+        )
+
+
+@lru_cache(maxsize=4)
+def scenario_factory(knowledge: KnowledgeBase) -> ScenarioFactory:
+    """The shared factory of a knowledge base."""
+    return ScenarioFactory(knowledge)
+
+
+def generate_scenarios(
+    knowledge: KnowledgeBase, split: str, difficulty: str, per_sub_environment: int
+) -> list[Scenario]:
+    """The first `per_sub_environment` scenarios of each sub-environment."""
+    factory = scenario_factory(knowledge)
+    return [
+        factory.find(make_id(split, name, difficulty, number))
+        for name in SUB_ENVIRONMENTS
+        for number in range(per_sub_environment)
+    ]
+
+
+def make_id(split: str, sub_environment: str, difficulty: str, number: int) -> str:
+    return f"{split}-{sub_environment}-{difficulty}-{number:06d}"
+
+
+def parse_id(scenario_id: str) -> tuple[str, str, str, int]:
+    """Parts of a scenario id.
+
+    Raises:
+        PolyGuardError: the id is not of the form split-SUB_ENVIRONMENT-difficulty-number.
+    """
+    parts = str(scenario_id).split("-")
+    fix = "use split-SUB_ENVIRONMENT-difficulty-number, for example train-DDI-easy-000012"
+    if len(parts) != 4 or not parts[3].isdecimal():
+        raise PolyGuardError("scenario_id", scenario_id, fix)
+    split, name, difficulty = parts[:3]
+    if split not in SPLITS or name not in SPECS or difficulty not in DIFFICULTIES:
+        raise PolyGuardError("scenario_id", scenario_id, fix)
+    number = int(parts[3])
+    if number >= MOST_SCENARIOS:
+        raise PolyGuardError("scenario_id", scenario_id, f"use a number below {MOST_SCENARIOS}")
+    return split, name, difficulty, number
+
+
+def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise PolyGuardError(field, value, f"use one of {', '.join(known)}")
+
+
+def _patient_number(patient_id: str) -> int:
+    digits = str(patient_id).rpartition("-")[2].lstrip("p")
+    if not digits.isdecimal() or int(digits) >= MOST_SCENARIOS:
+        raise PolyGuardError("patient_id", patient_id, f"use a number below {MOST_SCENARIOS}, for example p000012")
+    return int(digits)
+
+
+def _stable(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8, person=b"scenario").digest(), "big") >> 1

@@ -1,0 +1,354 @@
+"""Review of a regimen: every finding, from one patient, one regimen and the indexed rules."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations
+
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.schema import Interaction, Rule, Severity
+from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.risk.calculators import ckd_epi_2021, cockcroft_gault, drug_burden_index
+from polyguard_env.risk.findings import Finding, RiskReport, worst_first
+from polyguard_env.risk.index import RuleIndex
+
+CHILD_PUGH_RANK = {"": 0, "A": 1, "B": 2, "C": 3}
+MONITOR_FOR_MECHANISM = {
+    "bleeding": "haemoglobin",
+    "qt_prolongation": "qtc",
+    "hyperkalaemia": "potassium",
+    "hypokalaemia": "potassium",
+    "hyponatraemia": "sodium",
+    "nephrotoxicity": "creatinine",
+    "hypoglycaemia": "glucose",
+    "bradycardia": "heart_rate",
+    "hypotension": "blood_pressure_standing",
+    "lithium_toxicity": "lithium_level",
+    "digoxin_toxicity": "digoxin_level",
+    "myopathy": "ck",
+    "cyp2c9_inhibition": "inr",
+}
+
+
+@lru_cache(maxsize=8)
+def rule_index(knowledge: KnowledgeBase) -> RuleIndex:
+    """The shared index of a knowledge base (built once per knowledge base)."""
+    return RuleIndex(knowledge)
+
+
+def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
+    """All findings of a patient's regimen, worst first.
+
+    Args:
+        patient: the person, with the regimen to review.
+        knowledge: where the facts come from.
+
+    Raises:
+        PolyGuardError: a drug of the regimen is not in the knowledge base.
+    """
+    for item in patient.regimen:
+        if item.drug_id not in knowledge.drugs:
+            near = ", ".join(knowledge.suggest(item.drug_id)[:3])
+            fix = f"use a known drug id{f' such as {near}' if near else ''}"
+            raise PolyGuardError("regimen.drug_id", item.drug_id, fix)
+    findings = find_all(patient, patient.regimen, rule_index(knowledge))
+    return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint)
+
+
+def find_all(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
+    """Findings of `regimen` taken by `patient`, unsorted; the environment's inner loop."""
+    findings = interaction_findings([item.drug_id for item in regimen], index)
+    kidney = kidney_function(patient)
+    for item in regimen:
+        findings += drug_disease_findings(item, patient, index)
+        findings += dosing_findings(item, patient, kidney, index)
+        findings += monitoring_findings(item, patient, index)
+    findings += duplication_findings(regimen, index)
+    findings += burden_findings(patient, regimen, index)
+    findings += omission_findings(patient, regimen, index)
+    return findings
+
+
+def kidney_function(patient: Patient) -> Mapping[str, float]:
+    """Known kidney function: measured values first, else computed from creatinine; empty when unknown."""
+    known = {name: patient.measurements[name] for name in ("crcl", "egfr") if name in patient.measurements}
+    creatinine = patient.measurements.get("creatinine")
+    if creatinine is not None:
+        known.setdefault("crcl", cockcroft_gault(patient.age, patient.weight, creatinine, patient.sex))
+        known.setdefault("egfr", ckd_epi_2021(patient.age, creatinine, patient.sex))
+    return known
+
+
+def management_term(interaction: Interaction) -> str:
+    """The controlled part of an interaction's management."""
+    return interaction.management.partition(":")[0].strip()
+
+
+def interaction_findings(drugs: Sequence[str], index: RuleIndex) -> list[Finding]:
+    """One finding per interacting pair."""
+    findings = []
+    for a, b in combinations(sorted(set(drugs)), 2):
+        edge = index.interaction(a, b)
+        if edge is not None:
+            findings.append(
+                Finding(
+                    finding_id=f"interaction:{a}+{b}",
+                    category="interaction",
+                    severity=edge.severity,
+                    drugs=(a, b),
+                    mechanism=edge.mechanism,
+                    management=edge.management,
+                    evidence_ids=(f"ddi:{a}+{b}", *edge.sources),
+                    measurement=MONITOR_FOR_MECHANISM.get(edge.mechanism, ""),
+                )
+            )
+    return findings
+
+
+def drug_disease_findings(item: RegimenItem, patient: Patient, index: RuleIndex) -> list[Finding]:
+    """Drugs that a condition of the patient makes unsuitable."""
+    findings = {}
+    for rule in index.rules("drug_disease", item.drug_id):
+        condition = rule.fields["condition"]
+        if condition in patient.conditions and condition != item.indication:
+            finding_id = f"drug_disease:{item.drug_id}+{condition}"
+            findings[finding_id] = Finding(
+                finding_id=finding_id,
+                category="drug_disease",
+                severity=rule.severity,
+                drugs=(item.drug_id,),
+                mechanism=condition,
+                management=rule.fields.get("management", "avoid"),
+                evidence_ids=(rule.rule_id, rule.source),
+            )
+    return list(findings.values())
+
+
+def dosing_findings(
+    item: RegimenItem, patient: Patient, kidney: Mapping[str, float], index: RuleIndex
+) -> list[Finding]:
+    """Dose against kidney, liver and the geriatric maximum: the strictest limit of each kind."""
+    findings = []
+    renal = [rule for rule in index.rules("renal", item.drug_id) if _renal_applies(rule, kidney)]
+    hepatic = [
+        rule
+        for rule in index.rules("hepatic", item.drug_id)
+        if CHILD_PUGH_RANK[patient.child_pugh] >= CHILD_PUGH_RANK[rule.fields["child_pugh"]] > 0
+    ]
+    for kind, rules in (("renal", renal), ("hepatic", hepatic)):
+        broken = [rule for rule in rules if _dose_breaks(rule, item.dose)]
+        if broken:
+            rule = max(broken, key=_strictness)
+            limit = None if rule.fields["action"] == "avoid" else _number(rule.fields.get("max_dose", ""))
+            findings.append(
+                Finding(
+                    finding_id=f"organ_dosing:{kind}:{item.drug_id}",
+                    category="organ_dosing",
+                    severity=rule.severity,
+                    drugs=(item.drug_id,),
+                    mechanism=kind,
+                    management=rule.fields["action"],
+                    evidence_ids=(rule.rule_id, rule.source),
+                    limit=limit,
+                )
+            )
+    profile = index.profile(item.drug_id)
+    if profile and item.dose is not None and profile.dose_max > 0 and item.dose > profile.dose_max * 1.001:
+        severity: Severity = "major" if item.dose > 1.5 * profile.dose_max else "moderate"
+        findings.append(
+            Finding(
+                finding_id=f"organ_dosing:maximum:{item.drug_id}",
+                category="organ_dosing",
+                severity=severity,
+                drugs=(item.drug_id,),
+                mechanism="maximum",
+                management="reduce",
+                evidence_ids=(f"profile:{item.drug_id}:dose", *profile.sources),
+                limit=profile.dose_max,
+            )
+        )
+    return findings
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _renal_applies(rule: Rule, kidney: Mapping[str, float]) -> bool:
+    value = kidney.get(rule.fields["measure"])
+    if value is None:
+        return False
+    floor = _number(rule.fields.get("floor", "")) or 0.0
+    return floor <= value < float(rule.fields["threshold"])
+
+
+def _dose_breaks(rule: Rule, dose: float | None) -> bool:
+    action = rule.fields["action"]
+    if action == "avoid":
+        return True
+    limit = _number(rule.fields.get("max_dose", ""))
+    return action == "reduce" and limit is not None and dose is not None and dose > limit * 1.001
+
+
+def _strictness(rule: Rule) -> tuple[bool, float]:
+    limit = _number(rule.fields.get("max_dose", ""))
+    return rule.fields["action"] == "avoid", -(limit if limit is not None else 0.0)
+
+
+def monitoring_findings(item: RegimenItem, patient: Patient, index: RuleIndex) -> list[Finding]:
+    """Measurements a drug needs that nobody has."""
+    findings = {}
+    for rule in index.rules("monitoring", item.drug_id):
+        measurement = rule.fields["measurement"]
+        known = measurement in patient.measurements or (
+            measurement in ("crcl", "egfr", "creatinine") and kidney_function(patient)
+        )
+        if not known:
+            finding_id = f"monitoring:{item.drug_id}:{measurement}"
+            findings[finding_id] = Finding(
+                finding_id=finding_id,
+                category="monitoring",
+                severity=rule.severity,
+                drugs=(item.drug_id,),
+                mechanism="missing_measurement",
+                management="monitor",
+                evidence_ids=(rule.rule_id, rule.source),
+                measurement=measurement,
+            )
+    return list(findings.values())
+
+
+def duplication_findings(regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
+    """Two drugs of a class of which one is enough; the narrowest class names the finding."""
+    findings: dict[tuple[str, str], Finding] = {}
+    drugs = sorted({item.drug_id for item in regimen})
+    for a, b in combinations(drugs, 2):
+        rules_a, rules_b = index.duplicates.get(a), index.duplicates.get(b)
+        if not rules_a or not rules_b:
+            continue
+        for rule_id in rules_a.keys() & rules_b.keys():
+            rule = rules_a[rule_id]
+            if _pair_is_excepted(a, b, rule.fields.get("except_pairs", ""), index):
+                continue
+            candidate = Finding(
+                finding_id=f"duplication:{a}+{b}",
+                category="duplication",
+                severity=rule.severity,
+                drugs=(a, b),
+                mechanism=rule.fields.get("target", rule_id),
+                management="avoid",
+                evidence_ids=(rule.rule_id, rule.source),
+            )
+            held = findings.get((a, b))
+            if held is None or worst_first([held, candidate])[0] is candidate:
+                findings[(a, b)] = candidate
+    return list(findings.values())
+
+
+def _pair_is_excepted(a: str, b: str, pairs: str, index: RuleIndex) -> bool:
+    for pair in filter(None, pairs.split(";")):
+        left, _, right = pair.partition("+")
+        names_a, names_b = {a, *index.drug(a).classes}, {b, *index.drug(b).classes}
+        left, right = left.split(":")[-1], right.split(":")[-1]
+        if (left in names_a and right in names_b) or (left in names_b and right in names_a):
+            return True
+    return False
+
+
+def burden_totals(regimen: Sequence[RegimenItem], index: RuleIndex) -> dict[str, float]:
+    """Whole-regimen burden: ACB total, Drug Burden Index, CNS-active count, fall-risk count, drug count."""
+    profiles = [(item, index.profile(item.drug_id)) for item in regimen]
+    return {
+        "acb": float(sum(p.acb for _, p in profiles if p)),
+        "dbi": drug_burden_index(
+            (item.dose if item.dose is not None else p.dose_usual, p.dbi_delta)
+            for item, p in profiles
+            if p and p.dbi_delta
+        ),
+        "cns_active": float(sum(1 for _, p in profiles if p and p.cns_active)),
+        "fall_risk": float(sum(1 for _, p in profiles if p and p.fall_risk >= 2)),
+        "drugs": float(len(regimen)),
+    }
+
+
+def burden_findings(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
+    """Burden above the thresholds of the Beers criteria and the scales' authors; fall risk drug by drug."""
+    totals = burden_totals(regimen, index)
+    carriers: dict[str, list[str]] = defaultdict(list)
+    findings = []
+    for item in regimen:
+        profile = index.profile(item.drug_id)
+        if profile is None:
+            continue
+        if profile.acb:
+            carriers["acb"].append(item.drug_id)
+        if profile.cns_active:
+            carriers["cns_active"].append(item.drug_id)
+        if patient.falls and profile.fall_risk >= 2:
+            sedating = profile.sedation >= 2 or profile.acb >= 2
+            findings.append(
+                Finding(
+                    finding_id=f"burden:fall_risk:{item.drug_id}",
+                    category="burden",
+                    severity="major" if sedating else "moderate",
+                    drugs=(item.drug_id,),
+                    mechanism="fall_risk",
+                    management="avoid",
+                    evidence_ids=("burden:fall_risk", "stoppfall2021"),
+                )
+            )
+    limits: tuple[tuple[str, bool, Severity, str], ...] = (
+        ("acb", totals["acb"] >= 3, "moderate", "acb2012"),
+        ("cns_active", totals["cns_active"] >= 3, "major", "beers2023"),
+    )
+    findings += [
+        Finding(
+            finding_id=f"burden:{name}",
+            category="burden",
+            severity=severity,
+            drugs=tuple(sorted(carriers[name])),
+            mechanism=name,
+            management="avoid",
+            evidence_ids=(f"burden:{name}", source),
+        )
+        for name, exceeded, severity, source in limits
+        if exceeded
+    ]
+    return findings
+
+
+def omission_findings(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
+    """Indicated drugs that are missing (START-like), unless something makes them wrong."""
+    drugs = {item.drug_id for item in regimen}
+    names = drugs.union(*(index.drug(d).classes for d in drugs)) if drugs else set()
+    conditions = set(patient.conditions)
+    findings: dict[str, Finding] = {}
+    for rule in index.omissions:
+        fields = rule.fields
+        preferred = fields.get("preferred") or rule.drug_id
+        if rule.drug_id != preferred or fields["condition"] not in conditions | {"", "*"}:
+            continue
+        if any(target in names for target in _terms(fields.get("target", "")) or {rule.drug_id}):
+            continue
+        required = _terms(fields.get("with_drug", ""))
+        if required and not required & names:
+            continue
+        if _terms(fields.get("absent_if", "")) & (names | conditions):
+            continue
+        findings[rule.rule_id] = Finding(
+            finding_id=f"omission:{rule.rule_id}",
+            category="omission",
+            severity=rule.severity,
+            drugs=(preferred,),
+            mechanism=fields["condition"],
+            management="add",
+            evidence_ids=(rule.rule_id, rule.source),
+        )
+    return list(findings.values())
+
+
+def _terms(cell: str) -> set[str]:
+    return {part.split(":")[-1].strip() for part in cell.split(";") if part.strip()}
