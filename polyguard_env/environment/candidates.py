@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyguard_env.environment.episode import EpisodeState, Scenario, needs_taper
-from polyguard_env.environment.messages import ActionType, Candidate
+from polyguard_env.environment.messages import ActionType
 from polyguard_env.environment.potential import Risk
 from polyguard_env.environment.splits import interaction_allowed
 from polyguard_env.knowledge.schema import SEVERITY_RANK

@@ -103,7 +103,7 @@ class ScenarioFactory:
         place = (SPLITS.index(split) * 100 + SUB_ENVIRONMENTS.index(name) * 10 + DIFFICULTIES.index(difficulty))
         for attempt in range(ATTEMPTS):
             rng = np.random.Generator(np.random.PCG64(_stable(f"{scenario_id}|{attempt}")))
-            person = person_at(place * MOST_SCENARIOS * ATTEMPTS + number * ATTEMPTS + attempt, self.index)
+            person = person_at((place * ATTEMPTS + attempt) * MOST_SCENARIOS + number, self.index)
             draft = Draft(person, split, self.pool, rng)
             posed = spec.pose(draft, difficulty)
             if posed is None:

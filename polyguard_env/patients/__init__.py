@@ -1,0 +1,1 @@
+"""Patients: the model of one, and the vectorised generator of many."""

@@ -1,0 +1,1 @@
+"""Command-line commands of `python -m polyguard_env`."""
