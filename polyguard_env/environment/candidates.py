@@ -14,6 +14,7 @@ from polyguard_env.environment.splits import interaction_allowed
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.risk.index import RuleIndex
 
+LEAST_DISTRACTORS = 2
 MOST = {"easy": 6, "medium": 7, "hard": 8}
 MEASUREMENT_WORD = {
     "egfr": "kidney function",
@@ -64,7 +65,8 @@ def offers(
     """The step's offers: the best fix there is, other fixes and distractors, one illegal option, shuffled.
 
     Fixes and distractors are of the same kinds (stop, taper, switch, reduce, check), so neither the
-    kind nor the place of a candidate tells which is right.
+    kind nor the place of a candidate tells which is right: distractors of the best fix's own kind
+    come first.
 
     Args:
         value_of: the verifier's value of an offer; it only makes sure that the best fix is offered.
@@ -78,6 +80,8 @@ def offers(
     seen |= {offer.text for offer in others}
     distractors = [offer for offer in unique(distractor_offers(state, scenario, index)) if offer.text not in seen]
     distractors = [distractors[int(place)] for place in rng.permutation(len(distractors))]
+    if chosen:
+        distractors.sort(key=lambda offer: offer.action_type is not chosen[0].action_type)
     illegal = unique(illegal_offers(state, scenario, index))
     illegal = [illegal[int(rng.integers(len(illegal)))]] if illegal else []
     always = [Offer(ActionType.FINISH, (), "finish")]
@@ -86,7 +90,7 @@ def offers(
     else:
         always.append(Offer(ActionType.KEEP_REGIMEN, (), "keep regimen"))
     room = MOST[scenario.difficulty] - len(chosen) - len(always) - len(illegal)
-    plain = min(len(distractors), max(1, room - len(others)))
+    plain = min(len(distractors), max(LEAST_DISTRACTORS, room - len(others)))
     chosen += others[: room - plain] + distractors[:plain] + always + illegal
     return [chosen[int(place)] for place in rng.permutation(len(chosen))]
 

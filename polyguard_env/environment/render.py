@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,8 +24,10 @@ ABNORMAL = {
     "systolic_bp": (110.0, 160.0, "BP"),
     "haemoglobin": (11.0, 18.0, "Hb"),
 }
-CONDITIONS_IN_TEXT = 4
-ROLES_IN_TEXT = 5
+DETAIL_LEVELS = ((4, 6), (4, 5), (3, 4), (2, 3), (1, 2))
+TOKEN_LIMIT = 188
+TOKEN = re.compile(r"[A-Za-z]+| ?[0-9]|[^A-Za-z0-9 ]")
+LETTERS_PER_TOKEN = 4
 
 
 def known_patient(state: EpisodeState, scenario: Scenario, index: RuleIndex) -> dict[str, Any]:
@@ -101,17 +104,28 @@ def compact_text(
     scenario: Scenario,
     index: RuleIndex,
 ) -> str:
-    """The compact rendering: person, drugs with role codes, options."""
-    return "\n".join(
-        [
-            _person_line(patient, state, index),
-            *(_drug_line(entry, index) for entry in regimen),
-            "Options: " + "; ".join(candidate.text for candidate in candidates),
-        ]
+    """The compact rendering: person, drugs with role codes, options; less detail where it would be too long."""
+    for conditions, roles in DETAIL_LEVELS:
+        lines = [_person_line(patient, state, index, conditions)]
+        lines += [_drug_line(entry, index, roles) for entry in regimen]
+        lines.append("Options: " + "; ".join(candidate.text for candidate in candidates))
+        text = "\n".join(lines)
+        if estimated_tokens(text) <= TOKEN_LIMIT:
+            break
+    return text
+
+
+def estimated_tokens(text: str) -> int:
+    """Tokens a small language model's tokenizer makes of a compact text, from letters, digits and signs.
+
+    A little above the measured count on average; the tests hold it against the embedded tokenizer.
+    """
+    return sum(
+        -(-len(piece) // LETTERS_PER_TOKEN) if piece.isalpha() else len(piece) for piece in TOKEN.findall(text)
     )
 
 
-def _person_line(patient: dict[str, Any], state: EpisodeState, index: RuleIndex) -> str:
+def _person_line(patient: dict[str, Any], state: EpisodeState, index: RuleIndex, most: int) -> str:
     parts = [f"{patient['age']}{patient['sex']}"]
     parts.append("CrCl ?" if patient["crcl"] is None else f"CrCl {patient['crcl']}")
     for name, (low, high, label) in ABNORMAL.items():
@@ -122,7 +136,7 @@ def _person_line(patient: dict[str, Any], state: EpisodeState, index: RuleIndex)
         parts.append("falls")
     if patient["child_pugh"]:
         parts.append(f"Child {patient['child_pugh']}")
-    shown = sorted(patient["conditions"], key=lambda c: (-index.priority(c), c))[:CONDITIONS_IN_TEXT]
+    shown = sorted(patient["conditions"], key=lambda c: (-index.priority(c), c))[:most]
     line = " ".join(parts)
     if shown:
         line += "; " + ", ".join(index.short(condition) for condition in shown)
@@ -136,10 +150,10 @@ def _person_line(patient: dict[str, Any], state: EpisodeState, index: RuleIndex)
     return line
 
 
-def _drug_line(entry: dict[str, Any], index: RuleIndex) -> str:
+def _drug_line(entry: dict[str, Any], index: RuleIndex, most: int) -> str:
     codes = [fact["code"] for fact in entry["facts"] if fact["code"]]
     taper = ["taper"] if "taper" in codes else []
-    codes = [code for code in codes if code not in ("taper", "NTI")][:ROLES_IN_TEXT] + taper
+    codes = [code for code in codes if code not in ("taper", "NTI")][:most] + taper
     purpose = "?" if entry["indication"] is None else index.short(entry["indication"]) if entry["indication"] else "none"
     line = f"{entry['name']} {entry['dose']:g}{entry['unit']} ({purpose})"
     if entry["tapering"]:

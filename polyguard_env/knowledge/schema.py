@@ -53,7 +53,8 @@ class DrugProfile:
         dose_usual: usual daily dose in an older adult.
         dose_max: highest daily dose for an older adult with normal organ function.
         renal_fraction: fraction excreted unchanged by the kidney, 0-1.
-        hepatic: hepatic elimination, "low", "moderate" or "high".
+        half_life_h: elimination half-life in hours; None where the table has none.
+        hepatic: hepatic elimination, "" where the table has none, else "low", "moderate" or "high".
         qt: CredibleMeds-style risk: "none", "conditional", "possible" or "known".
         acb: Anticholinergic Cognitive Burden score, 0-3.
         dbi_delta: minimum recommended daily dose in `dose_unit` if the drug counts
@@ -66,9 +67,9 @@ class DrugProfile:
     dose_min: float
     dose_usual: float
     dose_max: float
-    doses_per_day: float
+    doses_per_day: float | None
     indications: tuple[str, ...]
-    half_life_h: float
+    half_life_h: float | None
     renal_fraction: float
     hepatic: str
     cyp: tuple[CypRole, ...]

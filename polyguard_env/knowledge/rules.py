@@ -1,0 +1,92 @@
+"""Rule tables: class-level rows expanded to drugs.
+
+A side or target is a `;` union of `class:<id>`, `drug:<id>`, `role:<enzyme>:<role>:<strength>`,
+`qt:<risk>`, `flag:<profile field>` or `*`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.schema import RULE_KINDS, SEVERITY_RANK, Drug, Rule
+from polyguard_env.knowledge.tabular import read_fragments
+
+COMMON = ("rule_id", "target", "severity", "strength", "source", "year")
+
+
+class Selector:
+    """Selects drugs by side expressions."""
+
+    def __init__(self, drugs: Mapping[str, Drug]) -> None:
+        self.drugs = drugs
+        self._classes: dict[str, set[str]] = {}
+        for drug in drugs.values():
+            for name in drug.classes:
+                self._classes.setdefault(name, set()).add(drug.drug_id)
+
+    def select(self, side: str, where: str) -> set[str]:
+        """Drug ids of a side expression.
+
+        Raises:
+            PolyGuardError: an unknown kind of term (`where` names table and row).
+        """
+        found: set[str] = set()
+        for term in filter(None, (part.strip() for part in side.split(";"))):
+            kind, _, name = term.partition(":")
+            if term == "*":
+                found |= set(self.drugs)
+            elif kind == "class":
+                found |= self._classes.get(name, set())
+            elif kind == "drug":
+                found |= {name} & set(self.drugs)
+            elif kind == "qt":
+                found |= {d.drug_id for d in self.drugs.values() if d.profile and d.profile.qt == name}
+            elif kind == "flag":
+                found |= {d.drug_id for d in self.drugs.values() if d.profile and getattr(d.profile, name)}
+            elif kind == "role":
+                enzyme, role, strength = name.split(":")
+                found |= {
+                    d.drug_id
+                    for d in self.drugs.values()
+                    if d.profile and any((c.enzyme, c.role, c.strength) == (enzyme, role, strength) for c in d.profile.cyp)
+                }
+            else:
+                raise PolyGuardError(where, term, "use class:, drug:, role:, qt:, flag: or *")
+        return found
+
+
+def interaction_rows(selector: Selector) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Pairs (a < b) with the curated rule that grades them."""
+    for row in read_fragments("rules/interactions"):
+        where = f"interactions.csv {row['rule_id']}"
+        if row["severity"] not in SEVERITY_RANK:
+            raise PolyGuardError(f"{where} severity", row["severity"], f"use one of {', '.join(SEVERITY_RANK)}")
+        side_a = selector.select(row["side_a"], where) - set(row["except_a"].split(";"))
+        side_b = selector.select(row["side_b"], where) - set(row["except_b"].split(";"))
+        seen: set[tuple[str, str]] = set()
+        for a in sorted(side_a):
+            for b in sorted(side_b):
+                pair = (a, b) if a < b else (b, a)
+                if a != b and pair not in seen:
+                    seen.add(pair)
+                    yield (*pair, row)
+
+
+def expand_rules(selector: Selector) -> Iterator[Rule]:
+    """Every rule of every kind, one per drug it applies to."""
+    for kind in RULE_KINDS:
+        for row in read_fragments(f"rules/{kind}"):
+            where = f"{kind}.csv {row['rule_id']}"
+            if row["severity"] not in SEVERITY_RANK:
+                raise PolyGuardError(f"{where} severity", row["severity"], f"use one of {', '.join(SEVERITY_RANK)}")
+            fields = {name: value for name, value in row.items() if name not in COMMON or name == "target"}
+            targets = selector.select(row["target"], where)
+            if kind == "omission":
+                targets &= {row["preferred"]}
+                targets = targets or ({row["preferred"]} & set(selector.drugs))
+            for drug_id in sorted(targets):
+                yield Rule(
+                    row["rule_id"], kind, drug_id, row["severity"], fields,  # type: ignore[arg-type]
+                    row["strength"], row["source"], int(row["year"]),
+                )  # fmt: skip
