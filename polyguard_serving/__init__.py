@@ -1,0 +1,1 @@
+"""PolyGuard's services: the OpenEnv environment server and its clients."""

@@ -1,0 +1,5 @@
+"""The package's version, as installed."""
+
+from importlib.metadata import version
+
+VERSION = version("polyguard")
