@@ -10,11 +10,63 @@ import numpy as np
 import pandas as pd
 
 from polyguard_env.environment.env import PolyGuardEnv
+from polyguard_env.environment.messages import PolyGuardAction
 from polyguard_env.environment.render import SYSTEM_PROMPT
 from polyguard_env.policies.policy import Policy
 
 BOOTSTRAP_SAMPLES = 4000
 BOUND_TOLERANCE = 1e-9
+
+
+class Recording:
+    """One episode as it is played, a record per step.
+
+    Attributes:
+        observation: the current observation.
+        records: the steps so far.
+    """
+
+    def __init__(self, env: PolyGuardEnv, policy: str, scenario_id: str, seed: int, prices: bool = False) -> None:
+        self.env, self.policy, self.seed, self.prices = env, policy, seed, prices
+        self.observation = env.reset(seed=seed, scenario_id=scenario_id)
+        self.records: list[dict[str, Any]] = []
+
+    def take(self, action: PolyGuardAction) -> None:
+        """Take one action and record the step; the last one carries the episode's outcome."""
+        before, scenario = self.observation, self.env.scenario
+        priced = self.env.price() if self.prices else {}
+        after = self.observation = self.env.step(action)
+        chosen = next((c for c in before.candidates if c.candidate_id == action.candidate_id), None)
+        if chosen is None:
+            chosen = next((c for c in before.candidates if c.text == action.text), None)
+        record = {
+            "policy": self.policy,
+            "scenario_id": scenario.scenario_id,
+            "split": scenario.split,
+            "sub_environment": scenario.sub_environment,
+            "difficulty": scenario.difficulty,
+            "mechanism": scenario.mechanism,
+            "unseen_mechanism": scenario.unseen_mechanism,
+            "patient_id": scenario.patient.patient_id,
+            "seed": self.seed,
+            "step": len(self.records),
+            "system": SYSTEM_PROMPT,
+            "prompt": before.text,
+            "candidate_texts": [c.text for c in before.candidates],
+            "action_text": chosen.text if chosen else action.text,
+            "action_type": str(chosen.action_type) if chosen else "",
+            "confidence": float("nan") if action.confidence is None else action.confidence,
+            "reward": after.reward,
+            "legal": bool(after.info["legal"]),
+            "reasons": list(after.info["reasons"]),
+            "done": after.done,
+            "severe_harm": after.done and any(event["severe"] for event in after.info["events"]),
+            "episode_reward": after.info["episode_reward"] if after.done else float("nan"),
+        }
+        record |= after.columns
+        if self.prices:
+            record["candidate_rewards"] = [priced[c.candidate_id] for c in before.candidates]
+        self.records.append(record)
 
 
 def run_episode(
@@ -26,48 +78,10 @@ def run_episode(
         seed: the environment's seed (candidate order, harm draws).
         prices: also record the price of every candidate (privileged; for corpora).
     """
-    observation = env.reset(seed=seed, scenario_id=scenario_id)
-    scenario = env.scenario
-    records: list[dict[str, Any]] = []
-    while not observation.done:
-        action = policy.choose(env, observation)
-        priced = env.price() if prices else {}
-        before = observation
-        observation = env.step(action)
-        chosen = next((c for c in before.candidates if c.candidate_id == action.candidate_id), None)
-        if chosen is None:
-            chosen = next((c for c in before.candidates if c.text == action.text), None)
-        record = {
-            "policy": policy.name,
-            "scenario_id": scenario_id,
-            "split": scenario.split,
-            "sub_environment": scenario.sub_environment,
-            "difficulty": scenario.difficulty,
-            "mechanism": scenario.mechanism,
-            "unseen_mechanism": scenario.unseen_mechanism,
-            "patient_id": scenario.patient.patient_id,
-            "seed": seed,
-            "step": len(records),
-            "system": SYSTEM_PROMPT,
-            "prompt": before.text,
-            "candidate_texts": [c.text for c in before.candidates],
-            "action_text": chosen.text if chosen else action.text,
-            "action_type": str(chosen.action_type) if chosen else "",
-            "confidence": action.confidence,
-            "reward": observation.reward,
-            "legal": bool(observation.info["legal"]),
-            "reasons": list(observation.info["reasons"]),
-            "done": observation.done,
-            "severe_harm": False,
-            "episode_reward": float("nan"),
-        }
-        record |= observation.columns
-        if prices:
-            record["candidate_rewards"] = [priced[c.candidate_id] for c in before.candidates]
-        records.append(record)
-    records[-1]["severe_harm"] = any(event["severe"] for event in observation.info["events"])
-    records[-1]["episode_reward"] = observation.info["episode_reward"]
-    return records
+    recording = Recording(env, policy.name, scenario_id, seed, prices)
+    while not recording.observation.done:
+        recording.take(policy.choose(env, recording.observation))
+    return recording.records
 
 
 def run_episodes(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
-import socket
 import sys
 from collections.abc import Sequence
 
 import uvicorn
 
 from polyguard_env.errors import PolyGuardError
+from polyguard_env.net import checked_port, listen
 from polyguard_serving.app import MOST_SESSIONS, SESSION_TIMEOUT_SECONDS, build_app
 
 
@@ -34,31 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = uvicorn.Config(app, loop="uvloop", log_level="warning", ws_per_message_deflate=False)
     uvicorn.Server(config).run(sockets=[listener])
     return 0
-
-
-def checked_port(text: str) -> int:
-    """A port number, 0 for a free one."""
-    if not str(text).isdecimal() or int(text) > 65535:
-        raise PolyGuardError("port", text, "use a number from 0 to 65535")
-    return int(text)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket.
-
-    Raises:
-        PolyGuardError: the port is taken or the address is not this machine's.
-    """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PolyGuardError("port", port, "it is in use: stop what listens there or set PORT to another") from error
-        raise PolyGuardError("host", host, f"use an address of this machine such as 127.0.0.1 ({error})") from error
-    return listener
 
 
 if __name__ == "__main__":

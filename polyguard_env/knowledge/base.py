@@ -27,6 +27,7 @@ from polyguard_env.knowledge.tabular import tables_hash
 
 TABLES = ("vocabulary", "classes", "interactions", "rules")
 MANIFEST = "manifest.json"
+KNOWLEDGE_VARIABLE = "POLYGUARD_KNOWLEDGE"
 REBUILD = "run 'python -m polyguard_env build-knowledge'"
 
 
@@ -70,8 +71,8 @@ class KnowledgeBase:
 
     @classmethod
     def default(cls) -> KnowledgeBase:
-        """The packaged knowledge (one shared object per process)."""
-        return _default()
+        """The shared knowledge of this process: the packaged snapshot, or the one `POLYGUARD_KNOWLEDGE` names."""
+        return _default(os.environ.get(KNOWLEDGE_VARIABLE, ""))
 
     @classmethod
     def load(cls, folder: Path | str) -> KnowledgeBase:
@@ -171,9 +172,9 @@ class KnowledgeBase:
         return self._rules[kind]
 
 
-@lru_cache(maxsize=1)
-def _default() -> KnowledgeBase:
-    return KnowledgeBase.load(snapshot_folder())
+@lru_cache(maxsize=2)
+def _default(folder: str) -> KnowledgeBase:
+    return KnowledgeBase.load(Path(folder) if folder else snapshot_folder())
 
 
 def snapshot_folder() -> Path:

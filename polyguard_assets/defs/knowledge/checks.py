@@ -1,0 +1,57 @@
+"""Checks of the knowledge: every row sourced, the graph sound, the snapshot the one the package ships."""
+
+
+import dagster as dg
+import pandas as pd
+
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_assets.paths import knowledge_folder
+
+LEAST_INGREDIENTS, LEAST_EDGES = 2_500, 30_000
+
+
+@dg.asset_check(asset="drug_vocabulary", blocking=True)
+def vocabulary_is_complete(drug_vocabulary: pd.DataFrame) -> dg.AssetCheckResult:
+    """At least 2,500 ingredients, ids unique, every one with a name."""
+    unique = drug_vocabulary["drug_id"].is_unique
+    named = bool((drug_vocabulary["names"].map(len) > 0).all())
+    return dg.AssetCheckResult(
+        passed=len(drug_vocabulary) >= LEAST_INGREDIENTS and unique and named,
+        metadata={"ingredients": len(drug_vocabulary), "unique_ids": unique, "all_named": named},
+    )
+
+
+@dg.asset_check(asset="ddi_graph", blocking=True)
+def edges_are_sound(ddi_graph: pd.DataFrame) -> dg.AssetCheckResult:
+    """At least 30,000 edges, each pair once and in order, every one with known sources and years."""
+    known = {row["source"] for row in read_fragments("sources")}
+    sourced = ddi_graph["sources"].map(lambda cell: set(str(cell).split(";")) <= known and bool(cell))
+    dated = ddi_graph["years"].map(lambda cell: all(part.isdecimal() for part in str(cell).split(";")))
+    ordered = bool((ddi_graph["drug_a"] < ddi_graph["drug_b"]).all())
+    once = not ddi_graph.duplicated(["drug_a", "drug_b"]).any()
+    return dg.AssetCheckResult(
+        passed=len(ddi_graph) >= LEAST_EDGES and bool(sourced.all()) and bool(dated.all()) and ordered and once,
+        metadata={"edges": len(ddi_graph), "without_source": int((~sourced).sum()), "ordered": ordered, "once": once},
+    )
+
+
+@dg.asset_check(asset="knowledge_snapshot")
+def snapshot_is_the_packaged_one() -> dg.AssetCheckResult:
+    """The snapshot made from the sources is the one the package ships (a warning: run build-knowledge)."""
+    made = KnowledgeBase.load(knowledge_folder()).fingerprint
+    shipped = KnowledgeBase.load(_packaged()).fingerprint
+    return dg.AssetCheckResult(
+        passed=made == shipped,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"made": made, "shipped": shipped},
+    )
+
+
+def _packaged() -> str:
+    from polyguard_env.knowledge.base import snapshot_folder
+
+    return str(snapshot_folder())
+
+
+CHECKS = [vocabulary_is_complete, edges_are_sound, snapshot_is_the_packaged_one]

@@ -1,0 +1,1 @@
+"""Running training entry points somewhere: here, or on a remote accelerator."""

@@ -1,0 +1,20 @@
+"""Set up a Dagster instance once: state folder and strict pool limits."""
+
+from __future__ import annotations
+
+import sys
+
+import dagster as dg
+
+from polyguard_assets.defs.models.assets import GPU_POOL
+
+
+def main() -> int:
+    """Make the GPU pool strict: on a fresh instance a pool first seen at run time would let two runs overlap."""
+    with dg.DagsterInstance.get() as instance:
+        instance.event_log_storage.set_concurrency_slots(GPU_POOL, 1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
