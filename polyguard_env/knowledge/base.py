@@ -183,8 +183,8 @@ def snapshot_folder() -> Path:
 
 
 def fingerprint(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Content hash of the tables, independent of row order and machine: 16 hex digits."""
-    digest = sha256(profiles_hash().encode())
+    """Content hash of the tables and the formulary profiles, independent of row order and machine: 16 hex digits."""
+    digest = sha256(tables_hash("formulary").encode())
     for name in TABLES:
         frame = tables[name]
         rows = sorted(
@@ -193,8 +193,3 @@ def fingerprint(tables: Mapping[str, pd.DataFrame]) -> str:
         )
         digest.update(name.encode() + b"\0" + "\n".join(rows).encode() + b"\0")
     return digest.hexdigest()[:16]
-
-
-def profiles_hash() -> str:
-    """Hash of the packaged tables, from which profiles are read."""
-    return tables_hash()

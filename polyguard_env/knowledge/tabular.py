@@ -53,9 +53,9 @@ def read_folder(name: str, folder: Path | None = None) -> list[dict[str, str]]:
     return [row for path in sorted(base.glob("*.csv")) for row in _read(path)]
 
 
-def tables_hash(folder: Path | None = None) -> str:
-    """Content hash of all tables, independent of machine and time stamps."""
-    base = folder or tables_folder()
+def tables_hash(part: str = "") -> str:
+    """Content hash of all tables, or of one subfolder's, independent of machine and time stamps."""
+    base = tables_folder() / part
     digest = sha256()
     for path in sorted(base.rglob("*.csv")):
         digest.update(path.relative_to(base).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

@@ -170,7 +170,11 @@ def postsave_inference(
 @dg.asset_check(asset=postsave_inference, blocking=True, partitions_def=model_run_partitions)
 def exported_artifact_answers(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """The merged artifact itself answered, with readable answers; a fallback fails."""
-    folder = model_folder(context.partition_key)
+    return artifact_verdict(model_folder(context.partition_key))
+
+
+def artifact_verdict(folder: Path) -> dg.AssetCheckResult:
+    """Whether a model folder's post-save report is of the weights its merge report names."""
     report = json.loads((folder / "postsave.json").read_text(encoding="utf-8"))
     merge = json.loads((folder / "merge.json").read_text(encoding="utf-8"))
     same = report["artifact_sha256"] == merge["merged_sha256"]

@@ -1,0 +1,95 @@
+"""`make bench`: speeds measured here and now, as JSON in data_lake/reports/bench.json.
+
+Rates on a shared machine swing; each is the median of repeats, with the spread beside it.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from polyguard_assets.environment_server import EnvironmentServer
+from polyguard_assets.paths import reports_folder
+from polyguard_assets.training.prices import PriceClient, PriceItem
+from polyguard_assets.training.publish import write_json
+from polyguard_env.environment.env import PolyGuardEnv
+from polyguard_env.environment.scenarios import SUB_ENVIRONMENTS, make_id
+from polyguard_env.knowledge.base import KnowledgeBase, snapshot_folder
+from polyguard_env.patients.generate import PatientGenerator
+from polyguard_env.policies import POLICIES
+from polyguard_env.rollouts import run_episode
+
+REPEATS = 5
+EPISODES, PATIENTS, PRICED = 60, 100_000, 64
+
+
+def main() -> int:
+    """Run every benchmark and write the report."""
+    knowledge = KnowledgeBase.default()
+    env = PolyGuardEnv(knowledge)
+    ids = [make_id("train", name, "medium", number) for name in SUB_ENVIRONMENTS for number in range(EPISODES // 3)]
+    results = {
+        "knowledge_load_seconds": timed(lambda: KnowledgeBase.load(snapshot_folder()) and 1.0, invert=True),
+        "environment_steps_per_second": timed(lambda: steps(env, ids)),
+        "patients_per_second": timed(lambda: patients(knowledge)),
+        "server_priced_states_per_second": priced(ids),
+    }
+    report = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "knowledge_fingerprint": knowledge.fingerprint,
+        "results": results,
+    }
+    path = write_json(reports_folder() / "bench.json", report)
+    for name, result in results.items():
+        print(f"{name:<34} {result['median']:>12.1f}   [{result['lowest']:.1f}, {result['highest']:.1f}]")
+    print(f"written to data_lake/reports/{path.name}")
+    return 0
+
+
+def timed(work: Callable[[], float], invert: bool = False) -> dict[str, float]:
+    """Units per second of `work` (which returns how many it did), or seconds when inverted."""
+    rates = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        done = work()
+        seconds = time.perf_counter() - began
+        rates.append(seconds if invert else done / seconds)
+    return {"median": statistics.median(rates), "lowest": min(rates), "highest": max(rates), "repeats": REPEATS}
+
+
+def steps(env: PolyGuardEnv, ids: list[str]) -> float:
+    policy = POLICIES["random_legal"]()
+    return float(sum(len(run_episode(env, policy, scenario_id, seed=1)) for scenario_id in ids))
+
+
+def patients(knowledge: KnowledgeBase) -> float:
+    from polyguard_env.risk.review import rule_index
+
+    return float(PatientGenerator(rule_index(knowledge), 1).table(0, PATIENTS).num_rows)
+
+
+def priced(ids: list[str]) -> dict[str, float]:
+    """Decision points priced over the network; each repeat asks for fresh ones, so none is cached."""
+    with EnvironmentServer().running(snapshot_folder()) as url:
+        client = PriceClient(url)
+        seeds = iter(range(10_000))
+
+        def batch() -> float:
+            seed = next(seeds)
+            items: list[Any] = [PriceItem(ids[n % len(ids)], (), ("finish",), seed * PRICED + n) for n in range(PRICED)]
+            return float(len(client.price(items)))
+
+        batch()
+        try:
+            return timed(batch)
+        finally:
+            client.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
