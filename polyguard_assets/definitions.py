@@ -1,6 +1,5 @@
 """The code location: assets, checks, resources, jobs and schedules."""
 
-
 from collections.abc import Mapping
 from typing import Any
 

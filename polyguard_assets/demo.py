@@ -97,7 +97,9 @@ def materialize_stale(run: str) -> dict[str, float]:
         _execute(job, stage, instance)
         timings[stage.label] = round(time.monotonic() - started, 2)
         write_json(reports_folder() / "stages.json", timings)
-        print(f"{place} {stage.label}: {timings[stage.label]:.1f} s ({time.monotonic() - began:.0f} s in all)", flush=True)
+        print(
+            f"{place} {stage.label}: {timings[stage.label]:.1f} s ({time.monotonic() - began:.0f} s in all)", flush=True
+        )
     return {stage.label: timings[stage.label] for stage in every if stage.label in timings}
 
 

@@ -76,7 +76,9 @@ def _wait_for(process: subprocess.Popen[bytes], log: Path) -> str:
             except PolyGuardError:
                 pass  # bound but not yet serving; the deadline bounds the wait
         if process.poll() is not None:
-            raise PolyGuardError("environment_server", text.strip()[-300:], f"see {log.name}; run 'make serve' to try it")
+            raise PolyGuardError(
+                "environment_server", text.strip()[-300:], f"see {log.name}; run 'make serve' to try it"
+            )
         time.sleep(0.1)
     raise PolyGuardError("environment_server", log.name, f"it did not answer within {START_SECONDS:.0f} s; see the log")
 

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.add_arguments(commands.add_parser(name, help=about, description=about))
     arguments = parser.parse_args(argv)
     try:
-        return COMMANDS[arguments.command][0].run(arguments)
+        return int(COMMANDS[arguments.command][0].run(arguments))
     except PolyGuardError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

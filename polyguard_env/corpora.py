@@ -14,9 +14,7 @@ from polyguard_env.environment.messages import PolyGuardAction
 from polyguard_env.environment.render import SYSTEM_PROMPT
 
 
-def decision_states(
-    env: PolyGuardEnv, scenario_ids: Sequence[str], seed: int, wander: float = 0.25
-) -> pd.DataFrame:
+def decision_states(env: PolyGuardEnv, scenario_ids: Sequence[str], seed: int, wander: float = 0.25) -> pd.DataFrame:
     """Decision points along near-expert episodes, with every candidate's price.
 
     The walk takes the best candidate, but with probability `wander` a random other one, so that

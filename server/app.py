@@ -11,4 +11,5 @@ def main() -> int:
     return serve()
 
 
-if __name__ == "__main__": main()  # noqa: E701 - OpenEnv's packaging check looks for this very line
+if __name__ == "__main__":
+    main()

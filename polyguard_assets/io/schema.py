@@ -67,7 +67,9 @@ def to_table(asset: str, value: pd.DataFrame | pa.Table) -> pa.Table:
         raise PolyGuardError(f"columns of {asset}", {"missing": missing, "unexpected": extra}, "match schemas.csv")
     try:
         if isinstance(value, pd.DataFrame):
-            return pa.Table.from_pandas(value[schema.names], schema=schema, preserve_index=False).replace_schema_metadata(None)
+            return pa.Table.from_pandas(
+                value[schema.names], schema=schema, preserve_index=False
+            ).replace_schema_metadata(None)
         return value.select(schema.names).cast(schema)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise PolyGuardError(f"types of {asset}", str(error), "give values of the types in schemas.csv") from error

@@ -58,7 +58,7 @@ class CandidateGRPOTrainer(GRPOTrainer):
         config: settings.
         groups: encoded prompts, in the dataset's order.
         order: dataset rows in training order, `prompts_per_step` for each step.
-        prices: rewards of the same order.
+        prices: rewards in the same order, one batch per pass through the model.
         kwargs: as for GRPOTrainer.
     """
 
@@ -77,6 +77,7 @@ class CandidateGRPOTrainer(GRPOTrainer):
         self.groups = groups
         self.order = order
         self.prices = prices
+        self.next_pass: int | None = None
         self.recent: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=CALIBRATION_GROUPS)
         super().__init__(reward_funcs=[environment_reward], **kwargs)
         if self.args.world_size > 1:
@@ -87,8 +88,13 @@ class CandidateGRPOTrainer(GRPOTrainer):
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         """The packed batch and the prices of its candidates."""
+        if self.next_pass is None:
+            # A resumed run begins in the middle of the order.
+            self.next_pass = self.state.global_step * self.args.gradient_accumulation_steps
+        priced = self.prices.take(self.next_pass)
+        self.next_pass += 1
         batch = pack([self.groups[row["row"]] for row in generation_batch]).to(self.accelerator.device)
-        return {"batch": batch, "priced": self.prices.take(self.state.global_step)}
+        return {"batch": batch, "priced": priced}
 
     def _compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
         batch: PackedBatch = inputs["batch"]
@@ -192,15 +198,14 @@ def build_trainer(
     ]
     order = training_order(len(rows), config.steps, config.prompts_per_step, config.seed)
     items = [PriceItem.from_row(rows[place], rows[place]["candidates"]) for place in order]
-    batches = [
-        items[start : start + config.prompts_per_step]
-        for start in range(0, len(items), config.prompts_per_step)
-    ]
+    size = config.prompts_per_pass
+    batches = [items[start : start + size] for start in range(0, len(items), size)]
+    ahead = config.prefetch_steps * (config.prompts_per_step // size)
     trainer = CandidateGRPOTrainer(
         config,
         groups,
         order,
-        PricePrefetcher(client, batches, config.prefetch_steps),
+        PricePrefetcher(client, batches, ahead),
         model=model,
         args=trl_arguments(config, device),
         train_dataset=Dataset.from_dict(
@@ -217,8 +222,10 @@ def trl_arguments(config: GrpoConfig, device: str, **overrides: Any) -> TrlGrpoC
     """TRL's arguments; TRL insists on a group size of at least 2 that divides the batch."""
     values: dict[str, Any] = {
         "output_dir": config.work_dir,
-        "per_device_train_batch_size": config.prompts_per_step,
-        "num_generations": config.prompts_per_step,
+        "per_device_train_batch_size": config.prompts_per_pass,
+        "gradient_accumulation_steps": config.prompts_per_step // config.prompts_per_pass,
+        "steps_per_generation": 1,
+        "num_generations": config.prompts_per_pass,
         "max_steps": config.steps,
         "learning_rate": config.learning_rate,
         "warmup_steps": config.warmup_ratio,

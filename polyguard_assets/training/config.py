@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from polyguard_assets.training.json_config import JsonConfig, in_range, one_of
+from polyguard_assets.training.json_config import JsonConfig as JsonConfig
+from polyguard_assets.training.json_config import in_range, one_of
 from polyguard_env.errors import PolyGuardError
 
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -146,6 +147,7 @@ class GrpoConfig(TrainingConfig):
         mode: "candidates" weighs every candidate of a prompt by the policy; "sampled" is stock sampled GRPO.
         steps: optimiser steps.
         prompts_per_step: prompts a step.
+        prompts_per_pass: of those, how many go through the model at once; fewer need less memory.
         temperature: divides candidate log-likelihoods (candidates) or token logits (sampled).
         scale_rewards: "group" divides advantages by the standard deviation of the prompt's rewards; "none".
         length_normalise: mean instead of summed log-likelihood over a candidate's tokens.
@@ -165,6 +167,7 @@ class GrpoConfig(TrainingConfig):
     mode: str = "candidates"
     steps: int = 40
     prompts_per_step: int = 16
+    prompts_per_pass: int = 8
     learning_rate: float = 3e-4
     temperature: float = 1.0
     scale_rewards: str = "group"
@@ -184,7 +187,12 @@ class GrpoConfig(TrainingConfig):
         one_of("mode", self.mode, ("candidates", "sampled"))
         one_of("scale_rewards", self.scale_rewards, ("group", "none"))
         in_range("steps", self.steps, 1, 10_000_000)
-        in_range("prompts_per_step", self.prompts_per_step, 2 if self.mode == "candidates" else 1, 4096)
+        least = 2 if self.mode == "candidates" else 1
+        in_range("prompts_per_step", self.prompts_per_step, least, 4096)
+        in_range("prompts_per_pass", self.prompts_per_pass, least, self.prompts_per_step)
+        if self.prompts_per_step % self.prompts_per_pass:
+            fix = f"use a divisor of prompts_per_step ({self.prompts_per_step})"
+            raise PolyGuardError("prompts_per_pass", self.prompts_per_pass, fix)
         in_range("temperature", self.temperature, 0.01, 100.0)
         in_range("kl_coefficient", self.kl_coefficient, 0.0, 100.0)
         in_range("entropy_coefficient", self.entropy_coefficient, 0.0, 100.0)

@@ -49,7 +49,8 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> dict[str, Any]:
     if not (work / marker).is_file():
         shutil.rmtree(work, ignore_errors=True)
         write_json(work / marker, {"seed": config.seed})
-    parts, compute = [], {}
+    parts: list[pd.DataFrame] = []
+    compute: dict[str, Any] = {}
     for name in config.policies:
         parts.append(
             _kept(

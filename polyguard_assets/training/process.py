@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import sys
 import time
@@ -17,6 +18,8 @@ from polyguard_assets.training.publish import write_json
 from polyguard_env.errors import PolyGuardError
 
 BAD_INPUT_EXIT_CODE = 2
+# Parameters of glibc's mallopt, from malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 MILESTONE_SECONDS = 30.0
 Config = TypeVar("Config", bound=ProcessConfig)
 REPORTED_PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "unsloth")
@@ -77,6 +80,7 @@ def run_entry_point(
             return BAD_INPUT_EXIT_CODE
         Path(config.result_path).unlink(missing_ok=True)
         prepare_environment(config.threads)
+        keep_freed_memory()
         started = time.monotonic()
         try:
             result = work(config, reporter)
@@ -110,6 +114,19 @@ def prepare_environment(threads: int) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+
+
+def keep_freed_memory() -> None:
+    """Ask glibc to keep what a training step frees for the next step.
+
+    Handing gigabytes back and having them zeroed again takes a tenth of a step.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def versions() -> dict[str, str]:

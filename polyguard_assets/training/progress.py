@@ -13,27 +13,24 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from polyguard_assets.training.process import Reporter
 
 COMPLETE = "COMPLETE"
+LINE_SECONDS = 5.0
 SHOWN = ("loss", "mean_token_accuracy", "reward", "greedy_reward", "best_rate", "entropy")
 
 
 class ProgressCallback(TrainerCallback):
-    """Writes one history line and one progress line per logged step.
+    """Writes a history line for every logged step, and a progress line every few seconds.
 
     A resumed run keeps the history up to the checkpoint it goes on from and appends to it.
 
     Args:
         stage: word that begins each line.
         history_path: JSON-lines file.
-        line_every: seconds between progress lines; the first and last steps are always shown.
     """
 
-    def __init__(
-        self, stage: str, history_path: Path | str, reporter: Reporter, line_every: float = 5.0
-    ) -> None:
+    def __init__(self, stage: str, history_path: Path | str, reporter: Reporter) -> None:
         self.stage = stage
         self.history_path = Path(history_path)
         self.reporter = reporter
-        self.line_every = line_every
         self._began = self._last_log = self._last_line = 0.0
         self._first_step = 0
 
@@ -70,7 +67,7 @@ class ProgressCallback(TrainerCallback):
         with self.history_path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
         done = state.global_step - self._first_step
-        if now - self._last_line < self.line_every and state.global_step < state.max_steps:
+        if now - self._last_line < LINE_SECONDS and state.global_step < state.max_steps:
             return
         self._last_line = now
         rate = (now - self._began) / max(done, 1)

@@ -147,7 +147,8 @@ def build_trainer(
         args=trl_arguments(
             config,
             device,
-            per_device_train_batch_size=config.prompts_per_step * config.samples_per_prompt,
+            per_device_train_batch_size=config.prompts_per_pass * config.samples_per_prompt,
+            steps_per_generation=None,
             num_generations=config.samples_per_prompt,
             max_completion_length=config.max_completion_tokens,
             temperature=config.temperature,

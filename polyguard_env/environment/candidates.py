@@ -105,9 +105,7 @@ def unique(found: Iterable[Offer]) -> list[Offer]:
 
 def fix_offers(state: EpisodeState, risk: Risk, scenario: Scenario, index: RuleIndex) -> Iterable[Offer]:
     """Ways to resolve each finding, worst finding first."""
-    ranked = sorted(
-        risk.weights, key=lambda pair: (-pair[1], -SEVERITY_RANK[pair[0].severity], pair[0].finding_id)
-    )
+    ranked = sorted(risk.weights, key=lambda pair: (-pair[1], -SEVERITY_RANK[pair[0].severity], pair[0].finding_id))
     for finding, weight in ranked:
         if weight < 0.15 or finding.category == "withdrawal":
             continue
@@ -152,9 +150,7 @@ def swap_offers(drug_id: str, state: EpisodeState, scenario: Scenario, index: Ru
         wrong = {part.split(":")[-1] for part in rule.fields.get("wrong_if", "").split(";") if part}
         if wrong & set(scenario.patient.conditions):
             continue
-        yield Offer(
-            ActionType.SUBSTITUTE_DRUG, (drug_id, new), f"switch {drug_word(drug_id)} to {drug_word(new)}"
-        )
+        yield Offer(ActionType.SUBSTITUTE_DRUG, (drug_id, new), f"switch {drug_word(drug_id)} to {drug_word(new)}")
         shown += 1
         if shown == 2:
             return
@@ -167,11 +163,7 @@ def can_start(new: str, old: str, state: EpisodeState, scenario: Scenario, index
         return False
     if {new, *drug.classes} & set(scenario.patient.allergies):
         return False
-    return all(
-        interaction_allowed(new, other, scenario.split, index)
-        for other in state.regimen
-        if other != old
-    )
+    return all(interaction_allowed(new, other, scenario.split, index) for other in state.regimen if other != old)
 
 
 def add_offers(

@@ -56,7 +56,8 @@ def checked(saved: dict[str, Any], fingerprint: str) -> dict[str, Any]:
         raise PolyGuardError("checkpoint", missing, "pass the unchanged result of get_state()")
     if saved["knowledge_fingerprint"] != fingerprint:
         raise PolyGuardError(
-            "knowledge_fingerprint", saved["knowledge_fingerprint"],
+            "knowledge_fingerprint",
+            saved["knowledge_fingerprint"],
             f"load the knowledge the checkpoint was made with (here it is {fingerprint})",
         )
     return saved

@@ -68,7 +68,7 @@ class DrugPool:
         mechanisms = [p.interaction.mechanism for p in pairs]
         totals = {m: sum(u for u, n in zip(use, mechanisms, strict=True) if n == m) for m in set(mechanisms)}
         weights = np.array([u / totals[m] ** 0.6 for u, m in zip(use, mechanisms, strict=True)])
-        return weights / weights.sum()
+        return np.asarray(weights / weights.sum())
 
 
 @dataclass

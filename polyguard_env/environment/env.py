@@ -71,8 +71,12 @@ class PolyGuardEnv:
         """
         self._seed = _checked_seed(seed)
         scenario = self.factory.find(
-            scenario_id, seed=self._seed, split=split, sub_environment=sub_environment,
-            difficulty=difficulty, patient_id=patient_id,
+            scenario_id,
+            seed=self._seed,
+            split=split,
+            sub_environment=sub_environment,
+            difficulty=difficulty,
+            patient_id=patient_id,
         )
         self._scenario = scenario
         self._episode_id = episode_id or f"{scenario.scenario_id}@{self._seed}"
@@ -154,8 +158,12 @@ class PolyGuardEnv:
         scenario, state, view = self._running()
         return {
             candidate.candidate_id: verdict(
-                view, place, PolyGuardAction(candidate_id=candidate.candidate_id, confidence=1.0),
-                state, scenario, self.index,
+                view,
+                place,
+                PolyGuardAction(candidate_id=candidate.candidate_id, confidence=1.0),
+                state,
+                scenario,
+                self.index,
             ).reward
             for place, candidate in enumerate(view.candidates)
         }
@@ -238,8 +246,10 @@ class PolyGuardEnv:
             ids = rng.choice(90_000, size=len(found), replace=False) + 10_000
             candidates = [
                 Candidate(
-                    candidate_id=f"c{int(number)}", action_type=offer.action_type,
-                    targets=list(offer.targets), text=offer.text,
+                    candidate_id=f"c{int(number)}",
+                    action_type=offer.action_type,
+                    targets=list(offer.targets),
+                    text=offer.text,
                 )
                 for number, offer in zip(ids, found, strict=True)
             ]

@@ -102,9 +102,7 @@ def finding_weight(finding: Finding, state: EpisodeState) -> float:
             weight *= MONITORED_FACTOR.get(term, MONITORED_OTHERWISE)
         if term == "reduce_dose" and any(drug in state.reduced for drug in finding.drugs):
             weight *= REDUCED_FACTOR
-    tapering = [
-        state.regimen[d].fraction for d in finding.drugs if d in state.regimen and state.regimen[d].tapering
-    ]
+    tapering = [state.regimen[d].fraction for d in finding.drugs if d in state.regimen and state.regimen[d].tapering]
     if tapering and finding.category != "omission":
         weight *= TAPER_BEGUN[0] + TAPER_BEGUN[1] * min(tapering)
     return weight
@@ -112,9 +110,7 @@ def finding_weight(finding: Finding, state: EpisodeState) -> float:
 
 def _unmonitored(state: EpisodeState, scenario: Scenario, index: RuleIndex) -> set[str]:
     """Measurements that the scenario hides, the regimen needs and nobody ordered."""
-    needed = {
-        rule.fields["measurement"] for drug_id in state.regimen for rule in index.rules("monitoring", drug_id)
-    }
+    needed = {rule.fields["measurement"] for drug_id in state.regimen for rule in index.rules("monitoring", drug_id)}
     return (needed & scenario.hidden) - state.known
 
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from polyguard_env.environment.messages import Candidate, PolyGuardAction
 
-EXPLOIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e]|<\|?/?[a-z_]+\|?>|reward\s*[=:]", re.IGNORECASE)
+EXPLOIT = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e]|<\|?/?[a-z_]+\|?>|reward\s*[=:]", re.IGNORECASE
+)
 
 
 def read_answer(action: PolyGuardAction, candidates: Sequence[Candidate]) -> tuple[int | None, list[str]]:

@@ -120,9 +120,7 @@ def estimated_tokens(text: str) -> int:
 
     A little above the measured count on average; the tests hold it against the embedded tokenizer.
     """
-    return sum(
-        -(-len(piece) // LETTERS_PER_TOKEN) if piece.isalpha() else len(piece) for piece in TOKEN.findall(text)
-    )
+    return sum(-(-len(piece) // LETTERS_PER_TOKEN) if piece.isalpha() else len(piece) for piece in TOKEN.findall(text))
 
 
 def _person_line(patient: dict[str, Any], state: EpisodeState, index: RuleIndex, most: int) -> str:
@@ -154,7 +152,9 @@ def _drug_line(entry: dict[str, Any], index: RuleIndex, most: int) -> str:
     codes = [fact["code"] for fact in entry["facts"] if fact["code"]]
     taper = ["taper"] if "taper" in codes else []
     codes = [code for code in codes if code not in ("taper", "NTI")][:most] + taper
-    purpose = "?" if entry["indication"] is None else index.short(entry["indication"]) if entry["indication"] else "none"
+    purpose = (
+        "?" if entry["indication"] is None else index.short(entry["indication"]) if entry["indication"] else "none"
+    )
     line = f"{entry['name']} {entry['dose']:g}{entry['unit']} ({purpose})"
     if entry["tapering"]:
         line += " tapering"

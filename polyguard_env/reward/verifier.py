@@ -33,7 +33,9 @@ ACTIONABLE = 0.15
 REVIEW_VALUE = 0.3
 UNSAFE_GATE = 0.3
 SEVERE_RELIEF = 0.5
-NO_OPS = frozenset({ActionType.KEEP_REGIMEN, ActionType.FINISH, ActionType.REQUEST_SPECIALIST_REVIEW, ActionType.HOLD_DOSE})
+NO_OPS = frozenset(
+    {ActionType.KEEP_REGIMEN, ActionType.FINISH, ActionType.REQUEST_SPECIALIST_REVIEW, ActionType.HOLD_DOSE}
+)
 MAX_KEEPS = 1
 
 
@@ -83,9 +85,7 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def outcome_of(
-    candidate: Candidate, state: EpisodeState, risk: Risk, scenario: Scenario, index: RuleIndex
-) -> Outcome:
+def outcome_of(candidate: Candidate, state: EpisodeState, risk: Risk, scenario: Scenario, index: RuleIndex) -> Outcome:
     """Apply a legal candidate and measure what it changes. Time passing alone changes nothing here:
     differences are taken before harm events."""
     after = apply(state, candidate, scenario, index)
@@ -140,14 +140,17 @@ def _value(outcome: Outcome | None) -> float:
 
 
 def _with_value(outcome: Outcome, value: float) -> Outcome:
-    return Outcome(
-        outcome.state, outcome.risk, outcome.safety, outcome.dosing, outcome.burden, outcome.disease, value
-    )
+    return Outcome(outcome.state, outcome.risk, outcome.safety, outcome.dosing, outcome.burden, outcome.disease, value)
 
 
 def verdict(
-    view: Board, chosen: int | None, action: PolyGuardAction, state: EpisodeState, scenario: Scenario,
-    index: RuleIndex, reasons: Sequence[str] = (),
+    view: Board,
+    chosen: int | None,
+    action: PolyGuardAction,
+    state: EpisodeState,
+    scenario: Scenario,
+    index: RuleIndex,
+    reasons: Sequence[str] = (),
 ) -> Verdict:
     """Price one action.
 

@@ -64,7 +64,7 @@ def ckd_epi_2021(age: float, creatinine: float, sex: str) -> float:
     kappa, alpha = (0.7, -0.241) if sex == "F" else (0.9, -0.302)
     ratio = creatinine / kappa
     value = 142.0 * min(ratio, 1.0) ** alpha * max(ratio, 1.0) ** -1.200 * 0.9938**age
-    return value * 1.012 if sex == "F" else value
+    return float(value * 1.012 if sex == "F" else value)
 
 
 def child_pugh(

@@ -74,7 +74,9 @@ def find_all(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex)
 
 def kidney_function(patient: Patient) -> Mapping[str, float]:
     """Known kidney function: measured values first, else computed from creatinine; empty when unknown."""
-    known = {name: patient.measurements[name] for name in ("crcl", "egfr") if name in patient.measurements}
+    known: dict[str, float] = {
+        name: patient.measurements[name] for name in ("crcl", "egfr") if name in patient.measurements
+    }
     creatinine = patient.measurements.get("creatinine")
     if creatinine is not None:
         known.setdefault("crcl", cockcroft_gault(patient.age, patient.weight, creatinine, patient.sex))

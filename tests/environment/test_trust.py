@@ -43,7 +43,9 @@ def test_oracle_over_rules_over_random_over_no_change(sub_environment: str, diff
     assert all(summary["at_bound"] == 0.0 for summary in means.values())
 
 
-@pytest.mark.parametrize("scenario", ["train-DDI-easy-000007", "train-REGIMEN_RISK-easy-000003", "validation-DDI-medium-000002"])
+@pytest.mark.parametrize(
+    "scenario", ["train-DDI-easy-000007", "train-REGIMEN_RISK-easy-000003", "validation-DDI-medium-000002"]
+)
 def test_the_oracle_reaches_what_exhaustive_search_finds(env: PolyGuardEnv, scenario: str) -> None:
     def best_from(saved: dict[str, Any]) -> float:
         observation = env.set_state(saved)
@@ -75,7 +77,8 @@ class Stubborn(Policy):
 
 
 @pytest.mark.parametrize(
-    "kind", [None, ActionType.FINISH, ActionType.KEEP_REGIMEN, ActionType.REQUEST_SPECIALIST_REVIEW, ActionType.INCREASE_DOSE]
+    "kind",
+    [None, ActionType.FINISH, ActionType.KEEP_REGIMEN, ActionType.REQUEST_SPECIALIST_REVIEW, ActionType.INCREASE_DOSE],
 )
 def test_degenerate_policies_stay_below_random(env: PolyGuardEnv, kind: ActionType | None) -> None:
     for sub_environment in SUB_ENVIRONMENTS:

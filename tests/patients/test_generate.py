@@ -36,9 +36,7 @@ def test_another_seed_gives_other_patients(generator: PatientGenerator) -> None:
     assert other.table(0, 50).to_pylist() != generator.table(0, 50).to_pylist()
 
 
-@pytest.mark.parametrize(
-    ("least", "published", "tolerance"), [(1, 0.885, 0.03), (3, 0.664, 0.03), (5, 0.419, 0.02)]
-)
+@pytest.mark.parametrize(("least", "published", "tolerance"), [(1, 0.885, 0.03), (3, 0.664, 0.03), (5, 0.419, 0.02)])
 def test_drug_counts_match_nchs(cohort: Cohort, least: int, published: float, tolerance: float) -> None:
     taken = (cohort.drugs >= 0).sum(axis=1)
     assert (taken >= least).mean() == pytest.approx(published, abs=tolerance)

@@ -33,7 +33,13 @@ def test_the_bounds_are_reached_only_by_all_or_nothing() -> None:
 @given(st.lists(shares, min_size=13, max_size=13), st.integers(0, 12), st.floats(0.001, 0.2))
 def test_a_worse_column_always_scores_lower(values: list[float], place: int, drop: float) -> None:
     better = dict(zip(COLUMNS, [min(1.0, v + drop) if i == place else v for i, v in enumerate(values)], strict=True))
-    worse = dict(zip(COLUMNS, [better[n] - drop if i == place else v for i, (n, v) in enumerate(zip(COLUMNS, values, strict=True))], strict=True))
+    worse = dict(
+        zip(
+            COLUMNS,
+            [better[n] - drop if i == place else v for i, (n, v) in enumerate(zip(COLUMNS, values, strict=True))],
+            strict=True,
+        )
+    )
     assert combine(worse) < combine(better)
 
 

@@ -1,6 +1,5 @@
 """Training corpora: demonstrations for SFT, prompts with candidates for GRPO, and their summary."""
 
-
 from hashlib import blake2b
 
 import dagster as dg
@@ -54,6 +53,7 @@ def corpus_summary(sft_corpus: pd.DataFrame, grpo_corpus: pd.DataFrame) -> dg.Ma
 
 def leaked_pairs(corpus: pd.DataFrame, holdout_pairs: set[str]) -> int:
     """Rows of a corpus whose regimen holds a holdout pair."""
+
     def leaks(drugs: list[str]) -> bool:
         return any(f"{a}+{b}" in holdout_pairs for a in drugs for b in drugs if a < b)
 

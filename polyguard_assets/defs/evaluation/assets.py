@@ -1,6 +1,5 @@
 """Evaluation on holdout scenarios, the improvement it shows, and charts."""
 
-
 from typing import Any
 
 import dagster as dg
@@ -21,10 +20,10 @@ from polyguard_env.rollouts import paired_difference, summarise
 GROUP = "evaluation"
 REFERENCES = ("no_change", "random_legal", "rule_based", "oracle")
 CODE = source_version(*ENVIRONMENT, *TRAINING, "polyguard_env/policies", "polyguard_env/rollouts.py")
-REPORT_CODE = source_version("polyguard_env/rollouts.py", "polyguard_assets/defs/evaluation", "polyguard_assets/charts.py")
-MODEL_RUN_INPUT = dg.AssetIn(
-    partition_mapping=dg.SpecificPartitionsPartitionMapping([DEFAULT_MODEL_RUN])
+REPORT_CODE = source_version(
+    "polyguard_env/rollouts.py", "polyguard_assets/defs/evaluation", "polyguard_assets/charts.py"
 )
+MODEL_RUN_INPUT = dg.AssetIn(partition_mapping=dg.SpecificPartitionsPartitionMapping([DEFAULT_MODEL_RUN]))
 
 
 @dg.asset(
@@ -104,7 +103,14 @@ def summaries_of(steps: pd.DataFrame, seed: int) -> dict[str, dict[str, Any]]:
 def improvement_report(model_evaluation: pd.DataFrame, settings: Settings) -> dg.MaterializeResult[None]:
     """What training changed on holdout: paired differences, by sub-environment, difficulty and mechanism."""
     by_policy = {str(name): frame for name, frame in model_evaluation.groupby("policy", sort=False)}
-    pairs = (("sft", "base"), ("grpo", "sft"), ("grpo", "base"), ("grpo", "no_change"), ("grpo", "rule_based"), ("oracle", "grpo"))
+    pairs = (
+        ("sft", "base"),
+        ("grpo", "sft"),
+        ("grpo", "base"),
+        ("grpo", "no_change"),
+        ("grpo", "rule_based"),
+        ("oracle", "grpo"),
+    )
     report: dict[str, Any] = {
         "seed": settings.seed,
         "policies": summaries_of(model_evaluation, settings.seed),
@@ -139,13 +145,16 @@ def charts(model_evaluation: pd.DataFrame, settings: Settings) -> dg.Materialize
     }
     columns = {
         name.removesuffix("_score"): {
-            str(policy): float(value) for policy, value in model_evaluation.groupby("policy", sort=False)[name].mean().items()
+            str(policy): float(value)
+            for policy, value in model_evaluation.groupby("policy", sort=False)[name].mean().items()
         }
         for name in COLUMNS
     }
     made = {
         "reward": interval_bars(summaries, "reward", "ci", "Mean episode reward on holdout, 95% intervals"),
-        "severe_harm": interval_bars(summaries, "severe_harm", "severe_harm_ci", "Episodes with severe harm, 95% intervals"),
+        "severe_harm": interval_bars(
+            summaries, "severe_harm", "severe_harm_ci", "Episodes with severe harm, 95% intervals"
+        ),
         "legality": interval_bars(summaries, "legality", "legality_ci", "Legal steps, 95% intervals"),
         "sub_environments": grouped_bars(by_sub, "Mean episode reward by sub-environment"),
         "columns": grouped_bars(columns, "Mean of each reward column"),

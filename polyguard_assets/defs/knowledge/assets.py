@@ -1,7 +1,7 @@
 """Knowledge: vocabulary, classes, interaction graph and rule tables, and the snapshot that joins them."""
 
-
 import json
+from typing import Any
 
 import dagster as dg
 import networkx as nx
@@ -28,7 +28,7 @@ CODE = source_version(*KNOWLEDGE)
 SOURCES = ["ansm_thesaurus", "drug_names"]
 
 
-def versioned(asset: str, frame: pd.DataFrame, **metadata: object) -> dg.MaterializeResult[pd.DataFrame]:
+def versioned(asset: str, frame: pd.DataFrame, **metadata: Any) -> dg.MaterializeResult[pd.DataFrame]:
     """A table result whose data version is its content."""
     return dg.MaterializeResult(
         value=frame, metadata=metadata, data_version=dg.DataVersion(table_hash(to_table(asset, frame)))

@@ -1,12 +1,11 @@
 """Checks of the knowledge: every row sourced, the graph sound, the snapshot the one the package ships."""
 
-
 import dagster as dg
 import pandas as pd
 
+from polyguard_assets.paths import knowledge_folder
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
-from polyguard_assets.paths import knowledge_folder
 
 LEAST_INGREDIENTS, LEAST_EDGES = 2_500, 30_000
 

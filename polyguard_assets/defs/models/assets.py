@@ -1,6 +1,5 @@
 """Models: base, SFT and GRPO adapters, the merged model and what it answers. Partitioned by model run."""
 
-
 import json
 from pathlib import Path
 from typing import Any
@@ -96,7 +95,12 @@ def sft_adapter(
     )  # fmt: skip
 
 
-@dg.asset(**PARTITIONED, deps=[sft_adapter, "grpo_corpus", "corpus_summary", "knowledge_snapshot"], kinds={"trl", "peft"}, pool=GPU_POOL)
+@dg.asset(
+    **PARTITIONED,
+    deps=[sft_adapter, "grpo_corpus", "corpus_summary", "knowledge_snapshot"],
+    kinds={"trl", "peft"},
+    pool=GPU_POOL,
+)
 def grpo_adapter(
     context: dg.AssetExecutionContext,
     accelerator: LocalAccelerator,

@@ -1,6 +1,5 @@
 """Synthetic patients, from the generator scenarios draw their persons from."""
 
-
 import dagster as dg
 import pandas as pd
 

@@ -1,6 +1,5 @@
 """Scenario sets by difficulty, and near-expert rollouts through the training scenarios."""
 
-
 from itertools import combinations
 
 import dagster as dg

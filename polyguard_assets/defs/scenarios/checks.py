@@ -1,6 +1,5 @@
 """Checks of scenarios and rollouts: splits that share nothing, rewards within bounds."""
 
-
 import dagster as dg
 import pandas as pd
 
@@ -19,7 +18,9 @@ def shared_between_splits(frame: pd.DataFrame) -> dict[str, list[str]]:
         for other in SPLITS[place + 1 :]:
             found["scenarios"] += sorted(set(parts[one]["scenario_id"]) & set(parts[other]["scenario_id"]))
             found["patients"] += sorted(set(parts[one]["patient_id"]) & set(parts[other]["patient_id"]))
-            found["pairs"] += sorted(set(parts[one]["pairs"].explode().dropna()) & set(parts[other]["pairs"].explode().dropna()))
+            found["pairs"] += sorted(
+                set(parts[one]["pairs"].explode().dropna()) & set(parts[other]["pairs"].explode().dropna())
+            )
     return found
 
 

