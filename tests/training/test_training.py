@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 from toy_task import FINGERPRINT, SYSTEM, ToyCase, grpo_corpus, marked_cases, price_server, sft_corpus
 
-from polyguard_assets.training import grpo, merge, sft
+from polyguard_assets.training import grpo, merge, postsave, prices, sft
 from polyguard_assets.training.config import (
     GrpoConfig,
     LoraSettings,
     MergeConfig,
+    PostsaveConfig,
     SftConfig,
 )
 from polyguard_assets.training.inference import CandidateScorer, Decision
 from polyguard_assets.training.process import Reporter
 from polyguard_assets.training.publish import weights_sha256
+from polyguard_env.errors import PolyGuardError
 
 DEMONSTRATIONS = marked_cases(640, 1)
 PROMPTS = marked_cases(320, 2)
