@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model-run", default=os.environ.get("MODEL_RUN", DEFAULT_MODEL_RUN), help="model run")
     arguments = parser.parse_args(argv)
+    for category in (dg.PreviewWarning, dg.BetaWarning):
+        warnings.filterwarnings("ignore", category=category)
     try:
         model_run(arguments.model_run)
         seconds = materialize_stale(arguments.model_run)

@@ -64,9 +64,7 @@ def require_model(model_dir: Path | str) -> None:
     """
     directory = Path(model_dir)
     if not (directory / "config.json").is_file() or not list(directory.glob("*.safetensors")):
-        raise PolyGuardError(
-            "model_dir", str(directory), "materialize the model asset that writes this directory"
-        )
+        raise PolyGuardError("model_dir", str(directory), "materialize the model asset that writes this directory")
 
 
 def new_adapter(model: Any, settings: LoraSettings) -> PeftModel:
@@ -101,12 +99,8 @@ def load_adapter(model: Any, adapter_dir: Path | str, trainable: bool) -> PeftMo
     """
     directory = Path(adapter_dir)
     if not (directory / "adapter_config.json").is_file():
-        raise PolyGuardError(
-            "adapter_dir", str(directory), "materialize the adapter asset that writes this directory"
-        )
+        raise PolyGuardError("adapter_dir", str(directory), "materialize the adapter asset that writes this directory")
     config = PeftConfig.from_pretrained(str(directory))
     config._register_custom_module({torch.nn.Linear: ComputeDtypeLoraLinear})
-    wrapped: PeftModel = PeftModel.from_pretrained(
-        model, str(directory), is_trainable=trainable, config=config
-    )
+    wrapped: PeftModel = PeftModel.from_pretrained(model, str(directory), is_trainable=trainable, config=config)
     return wrapped

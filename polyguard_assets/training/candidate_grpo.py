@@ -147,18 +147,12 @@ class CandidateGRPOTrainer(GRPOTrainer):
         """None: reports describe a run, and TRL's card would name a hub."""
 
 
-def environment_reward(
-    prompts: Sequence[Any], completions: Sequence[Any], **columns: Any
-) -> list[float | None]:
+def environment_reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
     """Stands where TRL wants a reward function; candidates are priced before a step, never here."""
-    raise PolyGuardError(
-        "reward", "sampled completions", "candidate GRPO prices candidates; use mode sampled"
-    )
+    raise PolyGuardError("reward", "sampled completions", "candidate GRPO prices candidates; use mode sampled")
 
 
-def expected_columns(
-    priced: Sequence[PricedActions], probabilities: Sequence[torch.Tensor]
-) -> dict[str, float]:
+def expected_columns(priced: Sequence[PricedActions], probabilities: Sequence[torch.Tensor]) -> dict[str, float]:
     """Means over the prompts of each reward column's expectation under the policy."""
     if not all(answer.columns for answer in priced):
         return {}
@@ -189,13 +183,8 @@ def build_trainer(
     rows = read_corpus(config.corpus_path, GRPO_COLUMNS, config.split).to_dict("records")
     tokenizer = load_tokenizer(config.model_dir)
     torch.manual_seed(config.seed)
-    model = load_adapter(
-        load_model(config.model_dir, choice.torch_dtype, device), config.adapter_dir, trainable=True
-    )
-    groups = [
-        encode_group(tokenizer, r["system"], r["user"], list(r["candidates"]), config.max_tokens)
-        for r in rows
-    ]
+    model = load_adapter(load_model(config.model_dir, choice.torch_dtype, device), config.adapter_dir, trainable=True)
+    groups = [encode_group(tokenizer, r["system"], r["user"], list(r["candidates"]), config.max_tokens) for r in rows]
     order = training_order(len(rows), config.steps, config.prompts_per_step, config.seed)
     items = [PriceItem.from_row(rows[place], rows[place]["candidates"]) for place in order]
     size = config.prompts_per_pass

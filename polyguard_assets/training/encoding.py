@@ -36,9 +36,7 @@ def encode_group(
     Raises:
         PolyGuardError: the prompt with its longest candidate exceeds `max_tokens`; nothing is cut silently.
     """
-    group = PromptGroup(
-        encode_prompt(tokenizer, system, user), [encode_answer(tokenizer, text) for text in candidates]
-    )
+    group = PromptGroup(encode_prompt(tokenizer, system, user), [encode_answer(tokenizer, text) for text in candidates])
     longest = len(group.prompt) + max((len(candidate) for candidate in group.candidates), default=0)
     if longest > max_tokens:
         raise PolyGuardError(

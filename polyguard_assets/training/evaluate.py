@@ -33,8 +33,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> dict[str, Any]:
     env = PolyGuardEnv()
     models = [EvaluatedModel.from_dict(entry) for entry in config.models]
     weights = {
-        model.name: [weights_sha256(path) for path in (model.model_dir, model.adapter_dir) if path]
-        for model in models
+        model.name: [weights_sha256(path) for path in (model.model_dir, model.adapter_dir) if path] for model in models
     }
     settings = [
         config.seed,
@@ -53,16 +52,12 @@ def evaluate(config: EvaluateConfig, reporter: Reporter) -> dict[str, Any]:
     compute: dict[str, Any] = {}
     for name in config.policies:
         parts.append(
-            _kept(
-                work / f"{name}.parquet", lambda name=name: _reference(env, name, scenario_ids, config.seed)
-            )
+            _kept(work / f"{name}.parquet", lambda name=name: _reference(env, name, scenario_ids, config.seed))
         )
     for model in models:
         started = time.monotonic()
         part = work / f"{model.name}.parquet"
-        parts.append(
-            _kept(part, lambda model=model: _play(env, model, scenario_ids, config, reporter, compute))
-        )
+        parts.append(_kept(part, lambda model=model: _play(env, model, scenario_ids, config, reporter, compute)))
         reporter.milestone(
             f"evaluate: {model.name} played {len(scenario_ids)} episodes in {time.monotonic() - started:.0f} s"
         )
@@ -117,18 +112,14 @@ def _play(
     )
     compute |= scorer.compute.to_dict()
     policy = LanguageModelPolicy(scorer, model.name)
-    episodes = [
-        Recording(PolyGuardEnv(env.knowledge), model.name, name, config.seed) for name in scenario_ids
-    ]
+    episodes = [Recording(PolyGuardEnv(env.knowledge), model.name, name, config.seed) for name in scenario_ids]
     running = list(episodes)
     while running:
         actions = policy.choose_many([episode.observation for episode in running])
         for episode, action in zip(running, actions, strict=True):
             episode.take(action)
         running = [episode for episode in running if not episode.observation.done]
-        reporter.line(
-            f"evaluate: {model.name}: {len(episodes) - len(running)}/{len(episodes)} episodes ended"
-        )
+        reporter.line(f"evaluate: {model.name}: {len(episodes) - len(running)}/{len(episodes)} episodes ended")
     return pd.DataFrame.from_records([record for episode in episodes for record in episode.records])
 
 

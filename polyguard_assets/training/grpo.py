@@ -28,9 +28,7 @@ def train(config: GrpoConfig, reporter: Reporter) -> dict[str, Any]:
     reporter.milestone(f"grpo: loading the SFT adapter and the corpus; rewards from {config.environment_url}")
     fingerprint = run_fingerprint(config, config.model_dir, config.adapter_dir)
     checkpoint = resume_point(config.work_dir, fingerprint)
-    client = PriceClient(
-        config.environment_url, config.request_timeout, config.retries, config.knowledge_fingerprint
-    )
+    client = PriceClient(config.environment_url, config.request_timeout, config.retries, config.knowledge_fingerprint)
     build = candidate_grpo.build_trainer if config.mode == "candidates" else sampled_grpo.build_trainer
     trainer, choice, rows = build(config, client, reporter)
     try:

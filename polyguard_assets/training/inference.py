@@ -83,9 +83,7 @@ class CandidateScorer:
 
     def scores_many(self, decisions: Sequence[Decision]) -> list[np.ndarray]:
         """Scores of several prompts, packed into as few passes as memory allows."""
-        groups = [
-            encode_group(self.tokenizer, d.system, d.user, d.candidates, self.max_tokens) for d in decisions
-        ]
+        groups = [encode_group(self.tokenizer, d.system, d.user, d.candidates, self.max_tokens) for d in decisions]
         scores: list[np.ndarray] = []
         for part in _passes(groups):
             batch = pack(part).to(self.device)
@@ -135,9 +133,7 @@ class LanguageModelPolicy(Policy):
         """
         for observation in observations:
             if not observation.candidates:
-                raise PolyGuardError(
-                    "observation", observation.episode_id, "reset the episode; it offers no action"
-                )
+                raise PolyGuardError("observation", observation.episode_id, "reset the episode; it offers no action")
         decisions = [
             Decision(SYSTEM_PROMPT, observation.text, tuple(c.text for c in observation.candidates))
             for observation in observations

@@ -26,9 +26,7 @@ class JsonConfig:
         unknown = sorted(set(values) - set(hints))
         if unknown:
             raise PolyGuardError(cls.__name__, unknown[0], f"use one of the fields {sorted(hints)}")
-        built = {
-            name: _coerce(f"{cls.__name__}.{name}", hints[name], value) for name, value in values.items()
-        }
+        built = {name: _coerce(f"{cls.__name__}.{name}", hints[name], value) for name, value in values.items()}
         try:
             return cls(**built)
         except TypeError as error:

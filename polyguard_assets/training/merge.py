@@ -66,9 +66,7 @@ def _logits(model: Any, prompts: list[Any]) -> list[Any]:
     import torch
 
     with torch.inference_mode():
-        return [
-            model(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0, -1].float() for ids in prompts
-        ]
+        return [model(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0, -1].float() for ids in prompts]
 
 
 def _largest_difference(before: list[Any], after: list[Any]) -> float:

@@ -167,6 +167,4 @@ def _check(groups: Sequence[PromptGroup]) -> None:
         if not group.prompt:
             raise PolyGuardError("prompt", group.prompt, "give every prompt at least one token")
         if not group.candidates or not all(group.candidates):
-            raise PolyGuardError(
-                "candidates", group.candidates, "give every prompt at least one non-empty answer"
-            )
+            raise PolyGuardError("candidates", group.candidates, "give every prompt at least one non-empty answer")

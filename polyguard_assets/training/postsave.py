@@ -30,9 +30,7 @@ def answer(config: PostsaveConfig, reporter: Reporter) -> dict[str, Any]:
     scorer = CandidateScorer(artifact, dtype=config.dtype, device=config.device, threads=config.threads)
     sha256 = weights_sha256(artifact)
     if config.expected_sha256 and sha256 != config.expected_sha256:
-        raise PolyGuardError(
-            "artifact_sha256", sha256, f"merge again: the merge report says {config.expected_sha256}"
-        )
+        raise PolyGuardError("artifact_sha256", sha256, f"merge again: the merge report says {config.expected_sha256}")
     reporter.milestone(f"postsave: {config.artifact_name} ({sha256[:12]}) answers {config.prompts} prompts")
     chosen = rows.iloc[:: max(1, len(rows) // config.prompts)][: config.prompts]
     decisions = [

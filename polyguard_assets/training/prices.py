@@ -83,9 +83,7 @@ class PriceClient:
         knowledge_fingerprint: when given, answers must quote the same knowledge.
     """
 
-    def __init__(
-        self, url: str, timeout: float = 60.0, retries: int = 5, knowledge_fingerprint: str = ""
-    ) -> None:
+    def __init__(self, url: str, timeout: float = 60.0, retries: int = 5, knowledge_fingerprint: str = "") -> None:
         self.url = url.rstrip("/")
         self.retries = retries
         self.knowledge_fingerprint = knowledge_fingerprint
@@ -145,9 +143,7 @@ class PriceClient:
             except ValueError:
                 answer = None
             if not isinstance(answer, dict):
-                raise PolyGuardError(
-                    "environment_url", self.url, "point it at a PolyGuard environment server"
-                )
+                raise PolyGuardError("environment_url", self.url, "point it at a PolyGuard environment server")
             return answer
         raise PolyGuardError(
             "environment_url",
@@ -158,9 +154,7 @@ class PriceClient:
     def _read(self, items: Sequence[PriceItem], answer: dict[str, Any]) -> list[PricedActions]:
         rewards, columns = answer.get("rewards"), answer.get("columns")
         fix = "use a server and a training package of the same version"
-        if not isinstance(rewards, list) or [len(group) for group in rewards] != [
-            len(i.actions) for i in items
-        ]:
+        if not isinstance(rewards, list) or [len(group) for group in rewards] != [len(i.actions) for i in items]:
             raise PolyGuardError("rewards", "unexpected shape", fix)
         priced = []
         for number, group in enumerate(rewards):

@@ -76,9 +76,7 @@ class ProgressCallback(TrainerCallback):
         text = f"{self.stage} {state.global_step}/{state.max_steps} {shown} | {rate:.1f} s/step, {clock(left)} left"
         self.reporter.line(text)
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Mark the checkpoint as whole: a run killed while writing leaves no mark."""
         checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         (checkpoint / COMPLETE).write_text("", encoding="utf-8")

@@ -55,9 +55,7 @@ class NetworkReward:
                 rewards[place] = reward
         log_metric = extra.get("log_metric")
         if log_metric is not None:
-            copied = [
-                answers[p] in set(self.rows[n]["candidates"]) for n, group in places.items() for p in group
-            ]
+            copied = [answers[p] in set(self.rows[n]["candidates"]) for n, group in places.items() for p in group]
             log_metric("copied_option", sum(copied) / len(copied))
         return rewards
 
@@ -99,9 +97,7 @@ class SampledGRPOTrainer(GRPOTrainer):
             return scored
         causal: Any = self.accelerator.unwrap_model(model).get_base_model()
         backbone = getattr(causal, causal.base_model_prefix)
-        hidden = backbone(
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
-        ).last_hidden_state
+        hidden = backbone(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
         kept = hidden[:, -logits_to_keep - 1 : -1].flatten(0, 1) / self.temperature
         targets = input_ids[:, -logits_to_keep:].flatten()
         head = causal.get_output_embeddings().weight
