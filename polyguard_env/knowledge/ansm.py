@@ -33,7 +33,8 @@ LEVELS = {
     "a prendre en compte": "minor",
     "il convient de prendre en compte": "minor",
 }
-NOT_ENTERAL = re.compile(r"voie (locale|vaginale|cutanee|oculaire|nasale)")
+# Sides of entries that the index of substances does not list.
+FOODS = ("pamplemousse (jus et fruit)", "alcool (boisson ou excipient)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def read_thesaurus(wheel: Path) -> Thesaurus:
 
 def french(name: str) -> str:
     """A French name as a key: no accents, lower case, straight quotes."""
-    return normalise(name.replace("’", "'").replace("œ", "oe"))
+    return normalise(name.lower().replace("œ", "oe"))
 
 
 def expand(thesaurus: Thesaurus) -> list[AnsmPair]:
@@ -85,43 +86,105 @@ def expand(thesaurus: Thesaurus) -> list[AnsmPair]:
 
     Self-pairs inside a class are left out (a drug does not interact with itself).
     """
-    members: dict[str, set[str]] = {}
+    members = class_members(thesaurus)
+    mechanisms, managements = keyword_table("mechanism_keywords.csv"), keyword_table("management_keywords.csv")
+    details = [(french(row["keyword"]), row["detail"]) for row in read_table("management_details.csv")]
+    levels = LevelTable(members)
+    best: dict[tuple[str, str], AnsmPair] = {}
+    for entry in thesaurus.entries:
+        main, plus = french(str(entry["main_drug"])), french(str(entry["plus_drug"]))
+        text = french(f"{entry['interaction_mechanism']} {entry['description']}")
+        mechanism = first_keyword(french(str(entry["interaction_mechanism"])) or text, mechanisms, "")
+        mechanism = mechanism or first_keyword(f"{main} {plus}", mechanisms, "other")
+        grade = levels.rows(main, plus) or [
+            Level(
+                frozenset(),
+                frozenset(),
+                severity := entry_severity(entry),
+                management_of(severity, text, managements, details),
+            )
+        ]
+        for a, b in product(members.get(main, set()), members.get(plus, set())):
+            if a == b:
+                continue
+            level = next(row for row in grade if row.holds(a, b))
+            if not level.severity:
+                continue
+            key = (a, b) if a < b else (b, a)
+            held = best.get(key)
+            if held is None or SEVERITY_RANK[level.severity] > SEVERITY_RANK[held.severity]:
+                best[key] = AnsmPair(*key, level.severity, mechanism, level.management)
+    return [best[key] for key in sorted(best)]
+
+
+def class_members(thesaurus: Thesaurus) -> dict[str, set[str]]:
+    """Substances of every class and substance name, French; foods the index leaves out stand for themselves."""
+    members: dict[str, set[str]] = {french(name): {french(name)} for name in FOODS}
     for substance, classes in thesaurus.substances.items():
         members.setdefault(substance, set()).add(substance)
         for name in classes:
             members.setdefault(name, set()).add(substance)
-    mechanisms, managements = keyword_table("mechanism_keywords.csv"), keyword_table("management_keywords.csv")
-    best: dict[tuple[str, str], AnsmPair] = {}
-    for entry in thesaurus.entries:
-        level = entry_severity(entry)
-        text = french(f"{entry['interaction_mechanism']} {entry['description']}")
-        mechanism = first_keyword(french(str(entry["interaction_mechanism"])) or text, mechanisms, "other")
-        management = "avoid" if level in ("contraindicated", "major") else first_keyword(text, managements, "monitor")
-        one = members.get(french(str(entry["main_drug"])), set())
-        other = members.get(french(str(entry["plus_drug"])), set())
-        for a, b in product(one, other):
-            if a == b:
-                continue
-            key = (a, b) if a < b else (b, a)
-            held = best.get(key)
-            if held is None or SEVERITY_RANK[level] > SEVERITY_RANK[held.severity]:
-                best[key] = AnsmPair(*key, level, mechanism, management)
-    return [best[key] for key in sorted(best)]
+    return members
 
 
 def entry_severity(entry: dict[str, object]) -> str:
-    """The entry's severity: the strictest of its levels that holds for systemic use.
+    """The severity of an entry with one level.
 
-    Levels limited to local, vaginal, eye or nose routes do not grade a regimen of systemic drugs.
+    Raises:
+        PolyGuardError: several levels and no row of `ansm_levels.csv` says which holds when.
     """
     levels = entry["severity_levels"]
     assert isinstance(levels, list)
-    found = [
-        LEVELS[french(level["level"])]
-        for level in levels
-        if len(levels) == 1 or not NOT_ENTERAL.search(french(level["info"] or ""))
-    ]
-    return max(found or ["minor"], key=lambda name: SEVERITY_RANK[name])
+    found = {LEVELS[french(level["level"])] for level in levels}
+    if len(found) != 1:
+        sides = f"{entry['main_drug']} + {entry['plus_drug']}"
+        raise PolyGuardError("thesaurus levels", sides, "add rows for this pair to ansm_levels.csv")
+    return str(found.pop())
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One graded case of an entry: the substances it is limited to (empty: any), its severity and management."""
+
+    only_a: frozenset[str]
+    only_b: frozenset[str]
+    severity: str
+    management: str
+
+    def holds(self, a: str, b: str) -> bool:
+        """True when the pair, in either order, is the case this row grades."""
+        return any(
+            (not self.only_a or x in self.only_a) and (not self.only_b or y in self.only_b) for x, y in ((a, b), (b, a))
+        )
+
+
+class LevelTable:
+    """The cases of entries with several levels (`ansm_levels.csv`): which level holds for which substances."""
+
+    def __init__(self, members: dict[str, set[str]]) -> None:
+        self._rows: dict[frozenset[str], list[Level]] = {}
+        for row in read_table("ansm_levels.csv"):
+            sides = frozenset((french(row["side_a"]), french(row["side_b"])))
+            only = [
+                frozenset(
+                    s for name in row[column].split(";") if name for s in members.get(french(name), {french(name)})
+                )
+                for column in ("only_a", "only_b")
+            ]
+            self._rows.setdefault(sides, []).append(Level(only[0], only[1], row["severity"], row["management"]))
+
+    def rows(self, main: str, plus: str) -> list[Level]:
+        """Cases of an entry, first match first; empty when the entry has one level."""
+        return self._rows.get(frozenset((main, plus)), [])
+
+
+def management_of(severity: str, text: str, terms: list[tuple[str, str]], details: list[tuple[str, str]]) -> str:
+    """The management term, with what to watch after a colon."""
+    term = "avoid" if severity in ("contraindicated", "major") else first_keyword(text, terms, "monitor")
+    watch = list(dict.fromkeys(detail for keyword, detail in details if keyword in text))
+    if not watch or severity == "contraindicated":
+        return term
+    return f"{term}: {'if unavoidable, ' if term == 'avoid' else ''}{' and '.join(watch[:2])}"
 
 
 def keyword_table(name: str) -> list[tuple[str, str]]:
@@ -159,7 +222,7 @@ def english_ids(substances: list[str], known: dict[str, str]) -> dict[str, str]:
     """
     curated = {french(row["substance"]): row["drug_id"] for row in read_table("ansm_names.csv")}
     found = {}
-    for name in substances:
+    for name in [*substances, *(french(food) for food in FOODS)]:
         if name in curated:
             if curated[name]:
                 found[name] = curated[name]

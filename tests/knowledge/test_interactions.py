@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from polyguard_env.knowledge.ansm import english_candidates, entry_severity
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.derive import kinetic_severity
 from polyguard_env.knowledge.rules import Selector, interaction_rows
@@ -65,21 +64,6 @@ def test_all_fifteen_onc_rules_reach_drugs(knowledge: KnowledgeBase) -> None:
 def test_every_edge_names_known_sources(knowledge: KnowledgeBase) -> None:
     known = {row["source"] for row in read_fragments("sources")}
     assert set(";".join(knowledge.interactions()["sources"].unique()).split(";")) <= known
-
-
-def test_the_strictest_systemic_level_grades_an_entry() -> None:
-    entry = {
-        "severity_levels": [
-            {"level": "Précaution d'emploi", "info": "par voie orale"},
-            {"level": "CONTRE-INDICATION", "info": "par voie locale"},
-        ]
-    }
-    assert entry_severity(entry) == "moderate"
-
-
-def test_french_cognates() -> None:
-    assert "metformin" in english_candidates("metformine")
-    assert "valproic acid" in english_candidates("acide valproique")
 
 
 @pytest.mark.parametrize(
