@@ -1,5 +1,5 @@
 """OpenEnv's client entry point."""
 
-from polyguard_serving.client import PolyGuardClient
+from polyguard_serving.client import PolyGuardClient, PriceClient
 
-__all__ = ["PolyGuardClient"]
+__all__ = ["PolyGuardClient", "PriceClient"]

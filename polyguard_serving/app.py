@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from openenv.core import ConcurrencyConfig, create_app
-from pydantic import BaseModel, ConfigDict, Field
 
 from polyguard_env.environment.messages import DISCLAIMER
-from polyguard_env.errors import PolyGuardError
 from polyguard_serving.environment import DESCRIPTION, PolyGuardEnvironment
-from polyguard_serving.mcp import Mcp
+from polyguard_serving.mcp import PARSE_ERROR, Mcp, error
+from polyguard_serving.options import LONGEST_ID, ResetOptions, StepOptions
 from polyguard_serving.pricing import PriceAnswer, Pricer, PriceRequest
+from polyguard_serving.refusals import add_refusals
 from polyguard_serving.sessions import EpisodeStore
 from polyguard_serving.types import ServedAction, ServedObservation, ServedState
 from polyguard_serving.version import VERSION
 
 MOST_SESSIONS = 64
+MOST_EPISODES = 1024
 SESSION_TIMEOUT_SECONDS = 900.0
+# OpenEnv's own HTTP handlers build a new environment for every request; ours hold episodes.
 REPLACED = {("/reset", "POST"), ("/step", "POST"), ("/state", "GET"), ("/mcp", "POST"), ("/", "GET")}
-
-
-class ResetRequest(BaseModel):
-    """Options of a reset; all optional."""
-
-    model_config = ConfigDict(extra="forbid")
-    seed: int | None = Field(default=None, ge=0)
-    episode_id: str | None = Field(default=None, max_length=200)
-    difficulty: str = "easy"
-    sub_environment: str | None = None
-    scenario_id: str | None = None
-    patient_id: str | None = None
-    split: str = "train"
-
-
-class StepRequest(BaseModel):
-    """An action for an episode; `episode_id` may be left out while only one is running."""
-
-    model_config = ConfigDict(extra="forbid")
-    action: ServedAction
-    episode_id: str | None = None
-    timeout_s: float | None = Field(default=None, gt=0)
+ALIASED = {"/health", "/metadata", "/schema", "/ws"}
 
 
 def build_app(most_sessions: int = MOST_SESSIONS, session_timeout: float = SESSION_TIMEOUT_SECONDS) -> FastAPI:
@@ -51,7 +32,7 @@ def build_app(most_sessions: int = MOST_SESSIONS, session_timeout: float = SESSI
 
     Args:
         most_sessions: websocket sessions at once; one more is refused with CAPACITY_REACHED.
-        session_timeout: seconds after which an idle session's slot is freed.
+        session_timeout: seconds after which an idle session's slot is freed and an idle HTTP episode dropped.
     """
     app = create_app(
         PolyGuardEnvironment,
@@ -59,18 +40,22 @@ def build_app(most_sessions: int = MOST_SESSIONS, session_timeout: float = SESSI
         ServedObservation,
         env_name="polyguard",
         concurrency_config=ConcurrencyConfig(max_concurrent_envs=most_sessions, session_timeout=session_timeout),
+        title_override=f"PolyGuard. {DISCLAIMER}",
         state_cls=ServedState,
+        mode="simulation",
     )
     app.title, app.version, app.description = "PolyGuard environment server", VERSION, DESCRIPTION
+    app.contact, app.license_info = None, {"name": "MIT", "identifier": "MIT"}
     app.router.routes[:] = [route for route in app.router.routes if not _replaced(route)]
-    store = EpisodeStore(idle_seconds=session_timeout)
+    store = EpisodeStore(MOST_EPISODES, session_timeout)
     router = APIRouter()
     _add_episode_routes(router, store)
     _add_training_routes(router)
     _add_mcp_route(router, store)
     app.include_router(router)
     app.include_router(router, prefix="/env", include_in_schema=False)
-    app.add_exception_handler(PolyGuardError, _bad_input)
+    _add_aliases(app)
+    add_refusals(app)
     app.add_api_route("/", _front_page, methods=["GET"], include_in_schema=False)
     return app
 
@@ -80,11 +65,21 @@ def _replaced(route: Any) -> bool:
     return any((getattr(route, "path", ""), method) in REPLACED for method in methods)
 
 
-async def _bad_input(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, PolyGuardError)
-    status = 404 if error.field in ("episode_id", "task_id") else 422
-    detail = {"field": error.field, "value": repr(error.value), "fix": error.fix}
-    return JSONResponse({"error": detail}, status_code=status)
+def _add_aliases(app: FastAPI) -> None:
+    """OpenEnv's own routes under /env too, so that /env is a base URL like any other."""
+    for route in list(app.router.routes):
+        if getattr(route, "path", "") not in ALIASED:
+            continue
+        if isinstance(route, APIRoute):
+            app.add_api_route(
+                f"/env{route.path}",
+                route.endpoint,
+                methods=["GET"],
+                response_model=route.response_model,
+                include_in_schema=False,
+            )
+        elif isinstance(route, APIWebSocketRoute):
+            app.add_api_websocket_route(f"/env{route.path}", route.endpoint)
 
 
 def _envelope(observation: ServedObservation) -> dict[str, Any]:
@@ -99,22 +94,17 @@ def _envelope(observation: ServedObservation) -> dict[str, Any]:
 
 def _add_episode_routes(router: APIRouter, store: EpisodeStore) -> None:
     @router.post("/reset", tags=["Environment Control"])
-    async def reset(request: ResetRequest | None = None) -> dict[str, Any]:
+    async def reset(options: ResetOptions | None = None) -> dict[str, Any]:
         """Start an episode; pass its `episode_id` to /step and /state."""
-        options = (request or ResetRequest()).model_dump()
-        options["episode_id"] = options["episode_id"] or uuid4().hex
-        environment = PolyGuardEnvironment()
-        observation = environment.reset(**options)
-        store.start(observation.episode_id, environment)
-        return _envelope(observation)
+        return _envelope(store.start(options or ResetOptions()))
 
     @router.post("/step", tags=["Environment Control"])
-    async def step(request: StepRequest) -> dict[str, Any]:
+    async def step(options: StepOptions) -> dict[str, Any]:
         """Take one action in an episode."""
-        return _envelope(store.get(request.episode_id).step(request.action, request.timeout_s))
+        return _envelope(store.get(options.episode_id).step(options.action, options.timeout_s))
 
-    @router.get("/state", tags=["Environment Control"])
-    async def state(episode_id: str | None = None) -> ServedState:
+    @router.get("/state", tags=["State Management"])
+    async def state(episode_id: str | None = Query(default=None, max_length=LONGEST_ID)) -> ServedState:
         """The public state of an episode; an empty one while none is running."""
         if episode_id is None and len(store) == 0:
             return PolyGuardEnvironment().state
@@ -127,7 +117,7 @@ def _add_training_routes(router: APIRouter) -> None:
     @router.post("/price", tags=["Training"])
     async def price(request: PriceRequest) -> PriceAnswer:
         """The verifier's reward for each action text at each decision point."""
-        return pricer.price(request)
+        return await pricer.price(request)
 
     @router.get("/tasks", tags=["Task API"])
     async def tasks() -> list[dict[str, Any]]:
@@ -148,8 +138,8 @@ def _add_mcp_route(router: APIRouter, store: EpisodeStore) -> None:
         """Model Context Protocol over HTTP."""
         try:
             message = await request.json()
-        except ValueError:
-            message = None
+        except (ValueError, RecursionError):
+            return JSONResponse(error(None, PARSE_ERROR, "send one JSON-RPC 2.0 request object as JSON"))
         answered = mcp.answer(message)
         return Response(status_code=202) if answered is None else JSONResponse(answered)
 

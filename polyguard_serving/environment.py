@@ -9,6 +9,7 @@ from openenv.core.env_server.types import EnvironmentMetadata
 
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import DISCLAIMER
+from polyguard_serving.options import ResetOptions, read
 from polyguard_serving.rubric import PolyGuardRubric
 from polyguard_serving.types import ServedAction, ServedObservation, ServedState
 from polyguard_serving.version import VERSION
@@ -29,17 +30,21 @@ class PolyGuardEnvironment(Environment[ServedAction, ServedObservation, ServedSt
         self.env = PolyGuardEnv()
 
     def reset(self, seed: int | None = None, episode_id: str | None = None, **options: Any) -> ServedObservation:
-        """Start an episode; options as `PolyGuardEnv.reset`."""
-        return ServedObservation.from_domain(self.env.reset(seed=seed, episode_id=episode_id, **options))
+        """Start an episode; options as `ResetOptions`.
+
+        Raises:
+            PolyGuardError: an unknown option, or one out of its range.
+        """
+        chosen = read(ResetOptions, {"seed": seed, "episode_id": episode_id, **options})
+        return ServedObservation.from_domain(self.env.reset(**chosen.model_dump()))
 
     def step(self, action: ServedAction, timeout_s: float | None = None, **options: Any) -> ServedObservation:
-        """Take one action. A step takes about a millisecond, so `timeout_s` is never reached."""
+        """Take one action. A step takes a few milliseconds, so `timeout_s` is never reached."""
         observation = ServedObservation.from_domain(self.env.step(action.to_domain()))
-        if self.rubric is not None:
-            self.rubric(action, observation)
+        self._apply_rubric(action, observation)
         return observation
 
-    # Straight calls: the base class would hop to a thread and back for a millisecond of work.
+    # Straight calls: the base class would hop to a thread and back for milliseconds of work.
     async def reset_async(
         self, seed: int | None = None, episode_id: str | None = None, **options: Any
     ) -> ServedObservation:

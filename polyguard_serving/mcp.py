@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
-
-from pydantic import ValidationError
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.environment import DESCRIPTION, PolyGuardEnvironment
+from polyguard_serving.options import (
+    NoOptions,
+    Options,
+    ResetOptions,
+    StateOptions,
+    StepArguments,
+    described,
+    read,
+    shown,
+)
 from polyguard_serving.sessions import EpisodeStore
 from polyguard_serving.types import ServedAction
 from polyguard_serving.version import VERSION
 
-PROTOCOL = "2025-06-18"
-METHOD_NOT_FOUND, INVALID_REQUEST, INVALID_PARAMS = -32601, -32600, -32602
-RESET_OPTIONS = {
-    "seed": {"type": "integer", "minimum": 0},
-    "episode_id": {"type": "string"},
-    "scenario_id": {"type": "string"},
-    "difficulty": {"type": "string", "enum": ["easy", "medium", "hard"]},
-    "sub_environment": {"type": "string"},
-    "split": {"type": "string", "enum": ["train", "validation", "holdout"]},
-    "patient_id": {"type": "string"},
-}
+# Newest first. A client that asks for another version is offered the newest.
+PROTOCOLS = ("2025-06-18", "2025-03-26", "2024-11-05")
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool: what it does, what it takes and the call."""
+
+    about: str
+    arguments: type[Options] | type[StepArguments]
+    call: Callable[[Any], dict[str, Any]]
 
 
 class Mcp:
@@ -32,81 +42,89 @@ class Mcp:
 
     def __init__(self, store: EpisodeStore) -> None:
         self.store = store
-        self.tools: dict[str, tuple[str, dict[str, Any], Callable[[dict[str, Any]], Any]]] = {
-            "reset": ("Start an episode.", RESET_OPTIONS, self._reset),
-            "step": (
-                "Take one action, named by candidate_id or text.",
-                {"episode_id": {"type": "string"}} | ServedAction.model_json_schema()["properties"],
-                self._step,
-            ),
-            "state": ("The public state of an episode.", {"episode_id": {"type": "string"}}, self._state),
-            "list_tasks": ("The tasks on offer.", {}, self._list_tasks),
+        self.tools = {
+            "reset": Tool("Start an episode; pass the episode_id it returns to the others.", ResetOptions, self._reset),
+            "step": Tool("Take one action, named by candidate_id or text.", StepArguments, self._step),
+            "state": Tool("The public state of an episode.", StateOptions, self._state),
+            "list_tasks": Tool("The tasks on offer.", NoOptions, self._list_tasks),
         }
 
     def answer(self, message: Any) -> dict[str, Any] | None:
         """The response to one message; None for a notification."""
-        if not isinstance(message, dict) or not message.get("method"):
-            return error(None, INVALID_REQUEST, "send a JSON-RPC 2.0 request with a method")
+        if not isinstance(message, dict) or not isinstance(message.get("method"), str):
+            return error(None, INVALID_REQUEST, "send one JSON-RPC 2.0 request object with a method")
         method, number, params = message["method"], message.get("id"), message.get("params") or {}
         if "id" not in message:
             return None
+        if not isinstance(number, str | int) or isinstance(number, bool) or number != _carried(number):
+            return error(None, INVALID_REQUEST, "send an id that is a short string or a whole number")
+        if not isinstance(params, dict):
+            return error(number, INVALID_PARAMS, "send params as an object")
         if method == "initialize":
-            return result(
-                number,
-                {
-                    "protocolVersion": PROTOCOL,
-                    "capabilities": {"tools": {}},
-                    "serverInfo": {"name": "polyguard", "version": VERSION},
-                    "instructions": DESCRIPTION,
-                },
-            )
+            return result(number, _introduction(params.get("protocolVersion")))
         if method == "ping":
             return result(number, {})
         if method == "tools/list":
-            tools = [
-                {"name": name, "description": about, "inputSchema": {"type": "object", "properties": properties}}
-                for name, (about, properties, _) in self.tools.items()
-            ]
-            return result(number, {"tools": tools})
+            return result(number, {"tools": [_listed(name, tool) for name, tool in self.tools.items()]})
         if method == "tools/call":
             return self._call(number, params)
         return error(number, METHOD_NOT_FOUND, f"unknown method {method}")
 
-    def _call(self, number: Any, params: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, number: str | int, params: dict[str, Any]) -> dict[str, Any]:
         name, arguments = params.get("name"), params.get("arguments") or {}
-        if name not in self.tools:
-            return error(number, INVALID_PARAMS, f"unknown tool {name}; use one of {', '.join(self.tools)}")
+        tool = self.tools.get(name) if isinstance(name, str) else None
+        if tool is None:
+            return error(number, INVALID_PARAMS, f"unknown tool {name!r}; use one of {', '.join(self.tools)}")
+        if not isinstance(arguments, dict):
+            return error(number, INVALID_PARAMS, "send arguments as an object")
         try:
-            content = self.tools[name][2](arguments)
-        except (PolyGuardError, ValidationError, TypeError) as problem:
-            return result(number, {"content": [{"type": "text", "text": str(problem)}], "isError": True})
-        text = json.dumps(content)
-        return result(
-            number,
-            {"content": [{"type": "text", "text": text}], "structuredContent": content, "isError": False},
-        )
+            return _content(number, tool.call(read(tool.arguments, arguments)), failed=False)
+        except PolyGuardError as problem:
+            return _content(number, described(problem), failed=True)
 
-    def _reset(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        environment = PolyGuardEnvironment()
-        observation = environment.reset(**arguments)
-        self.store.start(observation.episode_id, environment)
-        return observation.model_dump(mode="json")
+    def _reset(self, options: ResetOptions) -> dict[str, Any]:
+        return self.store.start(options).model_dump(mode="json")
 
-    def _step(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        values = dict(arguments)
-        environment = self.store.get(values.pop("episode_id", None))
-        return environment.step(ServedAction(**values)).model_dump(mode="json")
+    def _step(self, step: StepArguments) -> dict[str, Any]:
+        action = ServedAction(**step.model_dump(exclude={"episode_id"}))
+        return self.store.get(step.episode_id).step(action).model_dump(mode="json")
 
-    def _state(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        return self.store.get(arguments.get("episode_id")).state.model_dump(mode="json")
+    def _state(self, options: StateOptions) -> dict[str, Any]:
+        return self.store.get(options.episode_id).state.model_dump(mode="json")
 
-    def _list_tasks(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _list_tasks(self, options: NoOptions) -> dict[str, Any]:
         return {"tasks": PolyGuardEnvironment().env.list_tasks()}
 
 
-def result(number: Any, value: dict[str, Any]) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": number, "result": value}
+def _carried(number: str | int) -> str | int:
+    return shown(number) if isinstance(number, str) else number
 
 
-def error(number: Any, code: int, text: str) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": text}}
+def _introduction(asked: object) -> dict[str, Any]:
+    return {
+        "protocolVersion": asked if asked in PROTOCOLS else PROTOCOLS[0],
+        "capabilities": {"tools": {}},
+        "serverInfo": {"name": "polyguard", "version": VERSION},
+        "instructions": DESCRIPTION,
+    }
+
+
+def _listed(name: str, tool: Tool) -> dict[str, Any]:
+    return {"name": name, "description": tool.about, "inputSchema": tool.arguments.model_json_schema()}
+
+
+def _content(number: str | int, content: dict[str, Any], failed: bool) -> dict[str, Any]:
+    text = json.dumps(content, ensure_ascii=False)
+    return result(
+        number, {"content": [{"type": "text", "text": text}], "structuredContent": content, "isError": failed}
+    )
+
+
+def result(number: str | int, content: dict[str, Any]) -> dict[str, Any]:
+    """A JSON-RPC response."""
+    return {"jsonrpc": "2.0", "id": number, "result": content}
+
+
+def error(number: str | int | None, code: int, message: str) -> dict[str, Any]:
+    """A JSON-RPC error."""
+    return {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": shown(message)}}

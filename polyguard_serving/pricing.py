@@ -2,86 +2,118 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from polyguard_env.environment.env import PolyGuardEnv
-from polyguard_env.environment.messages import PolyGuardAction
-from polyguard_env.environment.reading import normal
+from polyguard_env.environment.messages import Candidate, PolyGuardAction
+from polyguard_env.environment.reading import read_answer
 from polyguard_env.errors import PolyGuardError
+from polyguard_serving.options import LONGEST_SCENARIO_ID, Options
 
 CACHED_STATES = 20_000
+LONGEST_ACTION_TEXT = 512
+# A model's answer may ramble: it is priced as malformed, not refused.
+LONGEST_ANSWER = 16_384
 
 
-class PriceItem(BaseModel):
+class PriceItem(Options):
     """One decision point.
 
     Attributes:
         prefix: texts of the actions taken before it.
-        actions: texts to price.
+        actions: answers to price: candidates' texts, or whatever a model wrote.
         seed: of the episode.
     """
 
-    model_config = ConfigDict(extra="forbid")
-    scenario_id: str
-    prefix: list[str] = Field(default_factory=list, max_length=64)
-    actions: list[str] = Field(min_length=1, max_length=64)
-    seed: int = Field(default=0, ge=0)
+    scenario_id: str = Field(max_length=LONGEST_SCENARIO_ID)
+    prefix: list[Annotated[str, Field(max_length=LONGEST_ACTION_TEXT)]] = Field(default_factory=list, max_length=64)
+    actions: list[Annotated[str, Field(max_length=LONGEST_ANSWER)]] = Field(min_length=1, max_length=64)
+    seed: int = Field(default=0, ge=0, lt=2**63, strict=True)
 
 
-class PriceRequest(BaseModel):
+class PriceRequest(Options):
     """A batch of decision points, at most 512."""
 
-    model_config = ConfigDict(extra="forbid")
     items: list[PriceItem] = Field(min_length=1, max_length=512)
 
 
-class PriceAnswer(BaseModel):
+class PriceAnswer(Options):
     """Rewards by item and action, in order, and the knowledge they rest on."""
 
     rewards: list[list[float]]
     knowledge_fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class PricedState:
+    """A decision point with the reward of each of its candidates and of an answer that names none."""
+
+    candidates: tuple[Candidate, ...]
+    rewards: tuple[float, ...]
+    malformed: float
+
+    def reward(self, text: str) -> float:
+        """The reward of an answer, read as the environment reads it."""
+        place = _named(text, self.candidates)
+        return self.malformed if place is None else self.rewards[place]
+
+
 class Pricer:
     """Prices decision points; recent ones are kept.
 
-    An action text that names no candidate gets what the environment pays a malformed answer.
+    Args:
+        cached: most priced decision points kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cached: int = CACHED_STATES) -> None:
         self.env = PolyGuardEnv()
-        self._known: OrderedDict[tuple[str, int, tuple[str, ...]], tuple[dict[str, float], float]] = OrderedDict()
+        self.cached = cached
+        self._known: OrderedDict[tuple[str, int, tuple[str, ...]], PricedState] = OrderedDict()
 
-    def price(self, request: PriceRequest) -> PriceAnswer:
-        """Rewards of every action of every item.
+    async def price(self, request: PriceRequest) -> PriceAnswer:
+        """Rewards of every action of every item. Other callers are served between items.
 
         Raises:
             PolyGuardError: an unknown scenario, or a prefix that its episode does not offer.
         """
         rewards = []
         for item in request.items:
-            by_text, otherwise = self._prices(item.scenario_id, item.seed, tuple(item.prefix))
-            rewards.append([by_text.get(normal(text), otherwise) for text in item.actions])
+            state = self.state(item.scenario_id, item.seed, tuple(item.prefix))
+            rewards.append([state.reward(text) for text in item.actions])
+            await asyncio.sleep(0)
         return PriceAnswer(rewards=rewards, knowledge_fingerprint=self.env.knowledge.fingerprint)
 
-    def _prices(self, scenario_id: str, seed: int, prefix: tuple[str, ...]) -> tuple[dict[str, float], float]:
+    def state(self, scenario_id: str, seed: int, prefix: tuple[str, ...]) -> PricedState:
+        """One priced decision point."""
         key = (scenario_id, seed, prefix)
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
+        found = self._known[key] = self._replay(scenario_id, seed, prefix)
+        if len(self._known) > self.cached:
+            self._known.popitem(last=False)
+        return found
+
+    def _replay(self, scenario_id: str, seed: int, prefix: tuple[str, ...]) -> PricedState:
         observation = self.env.reset(seed=seed, scenario_id=scenario_id)
         for text in prefix:
-            if observation.done or normal(text) not in {normal(c.text) for c in observation.candidates}:
+            if observation.done or _named(text, observation.candidates) is None:
                 raise PolyGuardError("prefix", text, f"{scenario_id} with seed {seed} does not offer this action here")
             observation = self.env.step(PolyGuardAction(text=text))
         if observation.done:
             raise PolyGuardError("prefix", list(prefix), f"the episode of {scenario_id} ends before its last action")
         prices = self.env.price()
-        by_text = {normal(c.text): prices[c.candidate_id] for c in observation.candidates}
-        found = by_text, self.env.price_malformed()
-        self._known[key] = found
-        if len(self._known) > CACHED_STATES:
-            self._known.popitem(last=False)
-        return found
+        candidates = tuple(observation.candidates)
+        return PricedState(candidates, tuple(prices[c.candidate_id] for c in candidates), self.env.price_malformed())
+
+
+def _named(text: str, candidates: list[Candidate] | tuple[Candidate, ...]) -> int | None:
+    """The place of the candidate an answer names, None when it names none."""
+    if len(text) > LONGEST_ACTION_TEXT:
+        return None
+    return read_answer(PolyGuardAction(text=text), candidates)[0]

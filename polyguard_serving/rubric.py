@@ -1,16 +1,16 @@
-"""The reward as an OpenEnv rubric tree: thirteen columns under a weighted sum.
+"""The reward as an OpenEnv rubric tree: four channels of columns under a weighted sum.
 
-The verifier computes each column with its gate applied; the tree shows what the reward is made of,
-column by column, and combines them with the same weights and bounds.
+The verifier computes every column; the tree shows what the reward is made of, column by column and
+channel by channel, and combines them with the same weights, gate and bounds.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from openenv.core.rubrics import Rubric, RubricDict
+from openenv.core.rubrics import Rubric, WeightedSum
 
-from polyguard_env.reward.columns import COLUMNS, HIGH, LOW, WEIGHTS
+from polyguard_env.reward.columns import CHANNELS, HIGH, LOW, UNGATED, WEIGHTS
 
 
 class ColumnRubric(Rubric):
@@ -24,15 +24,38 @@ class ColumnRubric(Rubric):
         return float(observation.columns[self.column])
 
 
+class GatedColumnRubric(ColumnRubric):
+    """A bonus column: nothing without legality. The verifier has already scaled it by the safety gate."""
+
+    def forward(self, action: Any, observation: Any) -> float:
+        return super().forward(action, observation) if observation.columns["legality_score"] > 0.0 else 0.0
+
+
+class ChannelRubric(WeightedSum):
+    """One channel: the weighted mean of its columns; each is a child under its own name."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        total = sum(WEIGHTS[name] for name in columns)
+        children = [ColumnRubric(name) if name in UNGATED else GatedColumnRubric(name) for name in columns]
+        super().__init__(children, [WEIGHTS[name] / total for name in columns])
+        _name_children(self, columns)
+
+
 class PolyGuardRubric(Rubric):
-    """The weighted sum of the columns, mapped to [0.001, 0.999]; None-reward observations score 0."""
+    """The reward: the weighted sum of the channels, mapped to [0.001, 0.999]; 0 before the first step."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.columns = RubricDict({name: ColumnRubric(name) for name in COLUMNS})
+        weights = [sum(WEIGHTS[name] for name in columns) for columns in CHANNELS.values()]
+        self.channels = WeightedSum([ChannelRubric(columns) for columns in CHANNELS.values()], weights)
+        _name_children(self.channels, tuple(CHANNELS))
 
     def forward(self, action: Any, observation: Any) -> float:
         if not observation.columns:
             return 0.0
-        raw = sum(WEIGHTS[name] * self.columns[name](action, observation) for name in COLUMNS)
-        return float(LOW + (HIGH - LOW) * raw)
+        return float(LOW + (HIGH - LOW) * self.channels(action, observation))
+
+
+def _name_children(rubric: Rubric, names: tuple[str, ...]) -> None:
+    """List a container's children under their own names, not their places."""
+    rubric._rubric_children = dict(zip(names, rubric.children(), strict=True))

@@ -6,9 +6,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.environment import PolyGuardEnvironment
+from polyguard_serving.options import ResetOptions
+from polyguard_serving.types import ServedObservation
 
 
 @dataclass(slots=True)
@@ -30,13 +33,23 @@ class EpisodeStore:
         self.capacity, self.idle_seconds, self.clock = capacity, idle_seconds, clock
         self._held: OrderedDict[str, Held] = OrderedDict()
 
-    def start(self, episode_id: str, environment: PolyGuardEnvironment) -> None:
-        """Hold an environment under its episode id, replacing an episode of the same id."""
+    def start(self, options: ResetOptions) -> ServedObservation:
+        """Start an episode and hold it by its id, replacing an episode of the same id.
+
+        Without an `episode_id` it gets a fresh one, so that callers who ask for the same scenario don't meet.
+
+        Raises:
+            PolyGuardError: a bad option; nothing is held then.
+        """
+        environment = PolyGuardEnvironment()
+        values = options.model_dump()
+        observation = environment.reset(**values | {"episode_id": options.episode_id or uuid4().hex})
         self._drop_idle()
-        self._held.pop(episode_id, None)
+        self._held.pop(observation.episode_id, None)
         while len(self._held) >= self.capacity:
             self._held.popitem(last=False)
-        self._held[episode_id] = Held(environment, self.clock())
+        self._held[observation.episode_id] = Held(environment, self.clock())
+        return observation
 
     def get(self, episode_id: str | None) -> PolyGuardEnvironment:
         """The environment of an episode; without an id, of the only one running.
@@ -53,10 +66,6 @@ class EpisodeStore:
         held.used = self.clock()
         self._held.move_to_end(episode_id)
         return held.environment
-
-    def end(self, episode_id: str) -> None:
-        """Forget an episode."""
-        self._held.pop(episode_id, None)
 
     def __len__(self) -> int:
         return len(self._held)

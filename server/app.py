@@ -1,14 +1,16 @@
 """OpenEnv's server entry point."""
 
+import sys
+
 from polyguard_serving.app import build_app
 from polyguard_serving.server import main as serve
 
 app = build_app()
 
 
-def main() -> int:
-    """Run the environment server."""
-    return serve()
+def main() -> None:
+    """Run the environment server; exits with its status."""
+    sys.exit(serve())
 
 
 if __name__ == "__main__":

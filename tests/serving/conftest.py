@@ -7,16 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+import httpx
 import pytest
 
 BANNER = "PolyGuard environment server on "
 
 
-@pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
+@contextmanager
+def serving(*options: str) -> Iterator[str]:
+    """The URL of a server that runs as long as the block."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "polyguard_serving.server", "--port", "0", "--sessions", "9"],
+        [sys.executable, "-m", "polyguard_serving.server", "--port", "0", *options],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     try:
@@ -31,3 +34,22 @@ def server_url() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(15)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    with serving("--sessions", "9") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def short_lived_url() -> Iterator[str]:
+    """A server whose idle sessions and episodes are freed after a second."""
+    with serving("--sessions", "2", "--session-timeout", "1") as url:
+        yield url
+
+
+@pytest.fixture
+def http(server_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server_url, timeout=30, trust_env=False) as client:
+        yield client
