@@ -40,8 +40,9 @@ def interval_bars(summaries: Mapping[str, Mapping[str, Any]], value: str, interv
     figure, axes = _figure()
     names = list(summaries)
     heights = [summaries[name][value] for name in names]
-    low = [h - summaries[name][interval][0] for h, name in zip(heights, names, strict=True)]
-    high = [summaries[name][interval][1] - h for h, name in zip(heights, names, strict=True)]
+    # A Wilson bound at exactly 0 or 1 may miss the share itself by a rounding error.
+    low = [max(0.0, h - summaries[name][interval][0]) for h, name in zip(heights, names, strict=True)]
+    high = [max(0.0, summaries[name][interval][1] - h) for h, name in zip(heights, names, strict=True)]
     colours = [COLOURS[place % len(COLOURS)] for place in range(len(names))]
     axes.bar(names, heights, yerr=[low, high], color=colours, capsize=4)
     axes.set_title(title)

@@ -24,11 +24,11 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
     patients: int = 20_000
     train_scenarios: int = 50
     validation_scenarios: int = 6
-    holdout_scenarios: int = 12
-    sft_share: float = 0.42
+    holdout_scenarios: int = 16
+    sft_share: float = 0.3
     sft_epochs: float = 1.0
     sft_batch: int = 8
-    grpo_steps: int = 45
+    grpo_steps: int = 60
     grpo_prompts: int = 16
     seed: int = 7
     postsave_prompts: int = 8

@@ -30,6 +30,7 @@ MODEL_RUN_INPUT = dg.AssetIn(partition_mapping=dg.SpecificPartitionsPartitionMap
     group_name=GROUP,
     partitions_def=model_run_partitions,
     code_version=CODE,
+    ins={"scenario_set": dg.AssetIn(partition_mapping=dg.AllPartitionMapping())},
     deps=["base_model", "sft_adapter", "grpo_adapter", "postsave_inference", "knowledge_snapshot"],
     kinds={"parquet"},
 )
@@ -82,7 +83,7 @@ def _version(steps: pd.DataFrame) -> str:
     return table_hash(to_table("model_evaluation", steps))
 
 
-@dg.asset_check(asset=model_evaluation, blocking=True)
+@dg.asset_check(asset=model_evaluation, blocking=True, partitions_def=model_run_partitions)
 def evaluation_is_bounded_and_held_out(model_evaluation: pd.DataFrame) -> dg.AssetCheckResult:
     """Rewards within bounds, every scenario of the holdout split, every policy on the same scenarios."""
     bounded = bool(model_evaluation["reward"].between(0.001, 0.999).all())

@@ -17,11 +17,11 @@ from polyguard_env.knowledge.build import (
     build_classes,
     build_interactions,
     build_rules,
-    build_vocabulary,
     drugs_from,
 )
 from polyguard_env.knowledge.compile import read_sources
 from polyguard_env.knowledge.schema import RULE_KINDS
+from polyguard_env.knowledge.vocabulary import build_vocabulary
 
 GROUP = "knowledge"
 CODE = source_version(*KNOWLEDGE)
