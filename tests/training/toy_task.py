@@ -58,9 +58,7 @@ def toy_case(scenario_id: str, rng: np.random.Generator, drugs: int = 5) -> ToyC
     purposes = [str(p) for p in rng.choice(PURPOSES, drugs, replace=False)]
     wrong = pair[int(rng.integers(2))]
     shown = [str(name) for name in rng.permutation([*pair, *others])]
-    lines = [
-        f"{int(rng.integers(66, 95))}{rng.choice(['F', 'M'])} CrCl {int(rng.integers(25, 90))}; {purposes[0]}"
-    ]
+    lines = [f"{int(rng.integers(66, 95))}{rng.choice(['F', 'M'])} CrCl {int(rng.integers(25, 90))}; {purposes[0]}"]
     for name, purpose in zip(shown, purposes, strict=True):
         shown_purpose = "none" if name == wrong else purpose
         lines.append(f"{name} {5 * int(rng.integers(1, 40))}mg ({shown_purpose}): {role_of[name]}")
@@ -82,9 +80,7 @@ def marked_case(scenario_id: str, rng: np.random.Generator) -> ToyCase:
     order = rng.permutation(len(candidates))
     rewards = [0.9, 0.3, 0.3, 0.1]
     user = f"Options: {'; '.join(candidates[place] for place in order)}\nharm {drugs[0]}"
-    return ToyCase(
-        scenario_id, user, [candidates[place] for place in order], [rewards[place] for place in order]
-    )
+    return ToyCase(scenario_id, user, [candidates[place] for place in order], [rewards[place] for place in order])
 
 
 def marked_cases(count: int, seed: int, split: str = "train") -> list[ToyCase]:
