@@ -7,6 +7,7 @@ from pathlib import Path
 
 from polyguard_env.knowledge.base import TABLES, snapshot_folder
 from polyguard_env.knowledge.compile import compile_knowledge, read_sources
+from polyguard_env.knowledge.validate import validate_tables
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build and save; prints the counts."""
     knowledge = compile_knowledge(*read_sources(arguments.wheels))
+    rows = validate_tables(knowledge.drugs)
     knowledge.save(arguments.out or snapshot_folder())
     counts = ", ".join(f"{len(knowledge.tables[name])} {name}" for name in TABLES)
-    print(f"knowledge {knowledge.fingerprint}: {counts}")
+    print(f"knowledge {knowledge.fingerprint}: {counts}; {rows} table rows valid")
     return 0

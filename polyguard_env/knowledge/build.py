@@ -14,6 +14,7 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.ansm import Thesaurus, expand
 from polyguard_env.knowledge.derive import derive_pairs
 from polyguard_env.knowledge.formulary import formulary_rows, profile_of, split
+from polyguard_env.knowledge.roles import roles_by_drug
 from polyguard_env.knowledge.rules import Selector, expand_rules, interaction_rows
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug
 from polyguard_env.knowledge.tabular import read_fragments
@@ -88,8 +89,7 @@ def build_interactions(thesaurus: Thesaurus, names: NameDictionary, drugs: Mappi
     for a, b, row in interaction_rows(Selector(drugs)):
         vote(a, b, "rule", row["severity"], mechanism=row["mechanism"], effect=row["effect"],
              management=row["management"], source=row["source"], year=int(row["year"]))  # fmt: skip
-    profiles = {drug_id: drug.profile for drug_id, drug in drugs.items() if drug.profile}
-    for a, b, found in derive_pairs(profiles):
+    for a, b, found in derive_pairs(roles_by_drug(drugs)):
         vote(a, b, "derived", found.severity, mechanism=found.mechanism, effect=effects[found.mechanism],
              management=found.management, source=found.source, year=found.year)  # fmt: skip
     rows = []

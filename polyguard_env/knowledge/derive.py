@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from polyguard_env.knowledge.schema import SEVERITY_RANK, CypRole, DrugProfile
+from polyguard_env.knowledge.roles import Roles
+from polyguard_env.knowledge.schema import SEVERITY_RANK, CypRole
 from polyguard_env.knowledge.tabular import read_table
 
 INHIBITOR_RANK = {"weak": 1, "moderate": 2, "strong": 3}
 SUBSTRATE_RANK = {"moderate": 1, "prodrug": 2, "sensitive": 2}
-SYSTEMIC = frozenset({"oral", "iv", "sc", "im", "transdermal", "rectal", "sublingual"})
 TRANSPORTERS = {"P-gp": "pgp", "OATP1B1": "oatp1b1", "BCRP": "bcrp"}
 KINETIC_SOURCE, KINETIC_YEAR = "fda_cyp", 2023
 MANAGEMENT = {"contraindicated": "avoid", "major": "substitute", "moderate": "monitor", "minor": "none"}
@@ -45,8 +45,8 @@ class Threshold:
     outcome: Derived
 
 
-def derive_pairs(profiles: dict[str, DrugProfile]) -> Iterator[tuple[str, str, Derived]]:
-    """Every mechanism of every profiled pair (drug_a < drug_b), the strictest threshold of each role."""
+def derive_pairs(drugs: dict[str, Roles]) -> Iterator[tuple[str, str, Derived]]:
+    """Every mechanism of every pair of drugs with roles (drug_a < drug_b), the strictest threshold of each role."""
     thresholds = [
         Threshold(
             row["role"], int(row["least_low"]), int(row["least_high"]),
@@ -54,27 +54,16 @@ def derive_pairs(profiles: dict[str, DrugProfile]) -> Iterator[tuple[str, str, D
         )
         for row in read_table("derivation.csv")
     ]  # fmt: skip
-    for a, b in combinations(sorted(profiles), 2):
-        for found in (*graded(profiles[a], profiles[b], thresholds), *metabolic(profiles[a], profiles[b])):
+    for a, b in combinations(sorted(drugs), 2):
+        for found in (*graded(drugs[a], drugs[b], thresholds), *metabolic(drugs[a], drugs[b])):
             yield a, b, found
 
 
-def grade_of(profile: DrugProfile, role: str) -> int:
-    """A profile's grade on one derivation role; systemic routes only."""
-    if not SYSTEMIC & set(profile.routes):
-        return 0
-    if role == "qt":
-        return {"none": 0, "conditional": 1, "possible": 1, "known": 2}[profile.qt]
-    if role == "cns":
-        return 1 + int(profile.sedation >= 2) if profile.cns_active or profile.sedation >= 2 else 0
-    return int(getattr(profile, role))
-
-
-def graded(a: DrugProfile, b: DrugProfile, thresholds: list[Threshold]) -> Iterator[Derived]:
+def graded(a: Roles, b: Roles, thresholds: list[Threshold]) -> Iterator[Derived]:
     """Pharmacodynamic mechanisms: both drugs carry a role at the table's grades, one outcome per role."""
     best: dict[str, Derived] = {}
     for row in thresholds:
-        low, high = sorted((grade_of(a, row.role), grade_of(b, row.role)))
+        low, high = sorted((a.grade(row.role), b.grade(row.role)))
         if low >= row.least_low and high >= row.least_high:
             held = best.get(row.role)
             if held is None or SEVERITY_RANK[row.outcome.severity] > SEVERITY_RANK[held.severity]:
@@ -82,10 +71,10 @@ def graded(a: DrugProfile, b: DrugProfile, thresholds: list[Threshold]) -> Itera
     yield from best.values()
 
 
-def metabolic(a: DrugProfile, b: DrugProfile) -> Iterator[Derived]:
+def metabolic(a: Roles, b: Roles) -> Iterator[Derived]:
     """Kinetic mechanisms: one drug inhibits or induces what the other needs."""
     for doer, victim in ((a, b), (b, a)):
-        if not SYSTEMIC & set(doer.routes) or not SYSTEMIC & set(victim.routes):
+        if not doer.systemic or not victim.systemic:
             continue
         needs = {role.enzyme: role for role in victim.cyp if role.role == "substrate"}
         for role in doer.cyp:
@@ -104,4 +93,4 @@ def kinetic_severity(doer: CypRole, victim: CypRole, narrow_index: bool) -> str 
     power = INHIBITOR_RANK[doer.strength] + SUBSTRATE_RANK[victim.strength] + int(narrow_index)
     if INHIBITOR_RANK[doer.strength] < 2:
         return None
-    return "major" if power >= 5 else "moderate" if power >= 4 else "minor"
+    return "major" if power >= 5 else "moderate" if power >= 4 else None

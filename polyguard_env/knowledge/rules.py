@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from polyguard_env.errors import PolyGuardError
-from polyguard_env.knowledge.schema import RULE_KINDS, SEVERITY_RANK, Drug, Rule
+from polyguard_env.knowledge.roles import roles_by_drug
+from polyguard_env.knowledge.schema import RULE_KINDS, SEVERITY_RANK, CypRole, Drug, Rule
 from polyguard_env.knowledge.tabular import read_fragments
 
 COMMON = ("rule_id", "target", "severity", "strength", "source", "year")
@@ -20,6 +21,7 @@ class Selector:
 
     def __init__(self, drugs: Mapping[str, Drug]) -> None:
         self.drugs = drugs
+        self._roles = roles_by_drug(drugs)
         self._classes: dict[str, set[str]] = {}
         for drug in drugs.values():
             for name in drug.classes:
@@ -41,17 +43,13 @@ class Selector:
             elif kind == "drug":
                 found |= {name} & set(self.drugs)
             elif kind == "qt":
-                found |= {d.drug_id for d in self.drugs.values() if d.profile and d.profile.qt == name}
+                found |= {drug_id for drug_id, roles in self._roles.items() if roles.qt == name}
             elif kind == "flag":
                 found |= {d.drug_id for d in self.drugs.values() if d.profile and getattr(d.profile, name)}
             elif kind == "role":
                 enzyme, role, strength = name.split(":")
-                found |= {
-                    d.drug_id
-                    for d in self.drugs.values()
-                    if d.profile
-                    and any((c.enzyme, c.role, c.strength) == (enzyme, role, strength) for c in d.profile.cyp)
-                }
+                wanted = CypRole(enzyme, role, strength)
+                found |= {drug_id for drug_id, roles in self._roles.items() if wanted in roles.cyp}
             else:
                 raise PolyGuardError(where, term, "use class:, drug:, role:, qt:, flag: or *")
         return found

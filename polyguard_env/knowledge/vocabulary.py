@@ -174,6 +174,7 @@ def _add_classes(entries: dict[str, _Entry], thesaurus: Thesaurus, french: dict[
     given: dict[str, list[str]] = {}
     for row in read_fragments("class_members"):
         for drug_id in split(row["drug_ids"]):
+            entries.setdefault(drug_id, _Entry(drug_id, drug_id.replace("_", " ").capitalize(), row["source"]))
             given.setdefault(drug_id, []).append(row["class_id"])
     for substance, drug_id in french.items():
         for name in thesaurus.substances.get(substance, ()):

@@ -1,0 +1,155 @@
+"""Checks of the packaged tables: every row sourced and dated, every reference known, every number a number.
+
+An error names the file, the row and the column.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.formulary import split
+from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug
+from polyguard_env.knowledge.tabular import read_fragments, tables_folder
+
+MANAGEMENT_TERMS = frozenset({"avoid", "substitute", "reduce_dose", "monitor", "separate_doses", "none"})
+STRENGTHS = frozenset({"strong", "moderate", "weak"})
+FIRST_YEAR, LAST_YEAR = 1950, 2026
+# Tables of identifiers that other tables refer to; they carry no facts of their own.
+UNSOURCED = ("classes", "conditions", "measurements", "sources", "condition_priority")
+NUMBERS = frozenset(
+    """dose_min dose_usual dose_max doses_per_day half_life_h renal_fraction acb dbi_delta sedation fall_risk bleeding
+    hyperkalaemia hyponatraemia hypoglycaemia hypotension bradycardia serotonergic cns_active nephrotoxic
+    seizure_threshold narrow_index use_weight threshold floor max_dose replacement_dose interval_days step_days
+    step_fraction steps_min max_fraction_per_step min_days_on_drug least_low least_high preferred_dose""".split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What cells may refer to."""
+
+    sources: frozenset[str]
+    classes: frozenset[str]
+    conditions: frozenset[str]
+    measurements: frozenset[str]
+    mechanisms: frozenset[str]
+    drugs: frozenset[str]
+
+
+def known_references(drugs: Mapping[str, Drug]) -> Known:
+    """The identifiers of the packaged tables and the vocabulary."""
+
+    def column(table: str, name: str) -> frozenset[str]:
+        return frozenset(row[name] for row in read_fragments(table))
+
+    return Known(
+        column("sources", "source"), column("classes", "class_id"), column("conditions", "condition_id"),
+        column("measurements", "measurement_id"), column("mechanisms", "term"), frozenset(drugs),
+    )  # fmt: skip
+
+
+def validate_tables(drugs: Mapping[str, Drug], folder: Path | None = None) -> int:
+    """Check every table.
+
+    Args:
+        drugs: the vocabulary that drug references must name.
+        folder: the tables; the packaged ones by default.
+
+    Returns:
+        The number of rows checked.
+
+    Raises:
+        PolyGuardError: the first bad cell; the field is "file, row N, column".
+    """
+    base = folder or tables_folder()
+    known, count = known_references(drugs), 0
+    for path in sorted(base.rglob("*.csv")):
+        for line, row in rows_of(path):
+            count += 1
+            for column, value, fix in problems(path, row, known):
+                raise PolyGuardError(f"{path.relative_to(base).as_posix()}, row {line}, {column}", value, fix)
+    return count
+
+
+def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows with their line numbers."""
+    with path.open(encoding="utf-8", newline="") as handle:
+        reader = csv.DictReader(handle)
+        for row in reader:
+            if None in row or None in row.values():
+                raise PolyGuardError(f"{path.name}, row {reader.line_num}", len(row), "give every column one value")
+            yield reader.line_num, row
+
+
+def problems(path: Path, row: dict[str, str], known: Known) -> Iterator[tuple[str, str, str]]:
+    """Bad cells of a row: column, value, fix."""
+    if not path.stem.startswith(UNSOURCED):
+        yield from unsourced(row, known)
+    for column, value in row.items():
+        for part, allowed, fix in references(path, column, value, known):
+            if part not in allowed:
+                yield column, part, fix
+        if value and column in NUMBERS and not is_number(value):
+            yield column, value, "write a number"
+
+
+def unsourced(row: dict[str, str], known: Known) -> Iterator[tuple[str, str, str]]:
+    """A missing or unknown source, an impossible year."""
+    column = "sources" if "sources" in row else "source"
+    keys = split(row.get(column, ""))
+    if not keys:
+        yield column, "", "name the source of this row (a key of sources.csv)"
+    for key in keys:
+        if key not in known.sources:
+            yield column, key, "add the source to sources.csv"
+    year = row.get("year", "")
+    if not (year.isdecimal() and FIRST_YEAR <= int(year) <= LAST_YEAR):
+        yield "year", year, "write the publication year of the source"
+
+
+def references(path: Path, column: str, value: str, known: Known) -> Iterator[tuple[str, frozenset[str], str]]:
+    """What a cell refers to, part by part, and what it may be."""
+    rules = path.parent.name == "rules"
+    parts = split(value)
+    if column in ("class_id", "other_classes") or (column == "parent_id" and value):
+        yield from ((part, known.classes, "add the class to classes.csv") for part in parts)
+    elif column in ("indications", "condition", "condition_id", "indication") and value:
+        yield from ((part, known.conditions, "add the condition to conditions.csv") for part in parts)
+    elif column in ("monitoring", "measurement") and value:
+        yield from ((part, known.measurements, "add the measurement to measurements.csv") for part in parts)
+    elif column in ("drug_ids", "except_a", "except_b", "replacement", "preferred"):
+        yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
+    elif column in ("target", "side_a", "side_b") and rules:
+        yield from selected(parts, known)
+    elif column == "severity" and value:
+        yield value, frozenset(SEVERITY_RANK), f"use one of {', '.join(SEVERITY_RANK)}"
+    elif column == "strength" and rules:
+        yield value, STRENGTHS, f"use one of {', '.join(sorted(STRENGTHS))}"
+    elif column == "mechanism":
+        yield value, known.mechanisms, "add the mechanism to mechanisms.csv"
+    elif column == "management" and (path.stem.startswith("interactions") or path.stem == "ansm_levels") and value:
+        yield value.partition(":")[0], MANAGEMENT_TERMS, f"start with one of {', '.join(sorted(MANAGEMENT_TERMS))}"
+
+
+def selected(parts: tuple[str, ...], known: Known) -> Iterator[tuple[str, frozenset[str], str]]:
+    """Classes and drugs named by a side expression."""
+    for part in parts:
+        kind, _, name = part.partition(":")
+        if kind == "class":
+            yield name, known.classes, "add the class to classes.csv"
+        elif kind == "drug":
+            yield name, known.drugs, "use an id of the vocabulary"
+
+
+def is_number(text: str) -> bool:
+    """True when the text parses as a number."""
+    parse: Callable[[str], float] = float
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,56 @@
+"""The tables: valid as packaged, and one clear error naming file, row and column when not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.tabular import tables_folder
+from polyguard_env.knowledge.validate import validate_tables
+
+
+@pytest.fixture(scope="module")
+def knowledge() -> KnowledgeBase:
+    return KnowledgeBase.default()
+
+
+def test_the_packaged_tables_are_valid(knowledge: KnowledgeBase) -> None:
+    assert validate_tables(knowledge.drugs) > 2_000
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "column"),
+    [
+        ("synonyms.csv", "coumadinum,warfarin,nosuch,2024", "source"),
+        ("synonyms.csv", "coumadinum,warfarin,who_inn,20240", "year"),
+        ("class_members.csv", "no_such_class,warfarin,who_atc,2024", "class_id"),
+        ("class_members.csv", "ssris,no_such_drug,who_atc,2024", "drug_ids"),
+        ("rules/interactions_labels.csv",
+         "x1,drug:warfarin,drug:nosuch,major,bleeding,e,avoid,,,fda_label,2024,strong,", "side_b"),
+        ("rules/interactions_labels.csv",
+         "x1,drug:warfarin,drug:aspirin,severe,bleeding,e,avoid,,,fda_label,2024,strong,", "severity"),
+        ("rules/interactions_labels.csv",
+         "x1,drug:warfarin,drug:aspirin,major,bleeding,e,perhaps,,,fda_label,2024,strong,", "management"),
+        ("derivation.csv", "bleeding,two,3,major,bleeding,beers2023,2023", "least_low"),
+    ],
+)  # fmt: skip
+def test_a_bad_cell_names_file_row_and_column(
+    knowledge: KnowledgeBase, tmp_path: Path, table: str, row: str, column: str
+) -> None:
+    target = tmp_path / table
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(tables_folder() / table, target)
+    lines = target.read_text(encoding="utf-8").splitlines()
+    target.write_text("\n".join([*lines, row]) + "\n", encoding="utf-8")
+    with pytest.raises(PolyGuardError, match=rf"{table}, row {len(lines) + 1}, {column}"):
+        validate_tables(knowledge.drugs, tmp_path)
+
+
+def test_a_row_with_too_few_cells_is_refused(knowledge: KnowledgeBase, tmp_path: Path) -> None:
+    (tmp_path / "roles.csv").write_text("drug_id,cyp,source\nwarfarin,2C9\n", encoding="utf-8")
+    with pytest.raises(PolyGuardError, match=r"roles\.csv, row 2"):
+        validate_tables(knowledge.drugs, tmp_path)
