@@ -24,6 +24,7 @@ from polyguard_env.risk.review import rule_index
 DIFFICULTIES: tuple[str, ...] = ("easy", "medium", "hard")
 SUB_ENVIRONMENTS: tuple[str, ...] = tuple(SPECS)
 MOST_SCENARIOS = 1_000_000
+MOST_DIGITS = 18
 ATTEMPTS = 200
 CACHED = 4096
 LEAST_GAIN = 0.5
@@ -158,7 +159,7 @@ def parse_id(scenario_id: str) -> tuple[str, str, str, int]:
     """
     parts = str(scenario_id).split("-")
     fix = "use split-SUB_ENVIRONMENT-difficulty-number, for example train-DDI-easy-000012"
-    if len(parts) != 4 or not parts[3].isdecimal():
+    if len(parts) != 4 or not parts[3].isdecimal() or len(parts[3]) > MOST_DIGITS:
         raise PolyGuardError("scenario_id", scenario_id, fix)
     split, name, difficulty = parts[:3]
     if split not in SPLITS or name not in SPECS or difficulty not in DIFFICULTIES:
@@ -176,7 +177,7 @@ def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
 
 def _patient_number(patient_id: str) -> int:
     digits = str(patient_id).rpartition("-")[2].lstrip("p")
-    if not digits.isdecimal() or int(digits) >= MOST_SCENARIOS:
+    if not digits.isdecimal() or len(digits) > MOST_DIGITS or int(digits) >= MOST_SCENARIOS:
         raise PolyGuardError("patient_id", patient_id, f"use a number below {MOST_SCENARIOS}, for example p000012")
     return int(digits)
 

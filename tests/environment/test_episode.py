@@ -78,6 +78,7 @@ def test_a_checkpoint_of_other_knowledge_is_refused(env: PolyGuardEnv) -> None:
         ({"difficulty": "brutal"}, "difficulty"),
         ({"sub_environment": "ddi"}, "sub_environment"),
         ({"split": "test"}, "split"),
+        ({"scenario_id": "train-DDI-easy-" + "9" * 5000}, "scenario_id"),
         ({"seed": -1}, "seed"),
         ({"seed": "7"}, "seed"),
         ({"patient_id": "someone"}, "patient_id"),
