@@ -91,22 +91,38 @@ def chromium_page(profile: Path) -> Iterator[Page]:
 
 
 def see_lineage(page: Page, url: str, picture: Path | None) -> None:
-    """Open the lineage of the whole graph."""
+    """Open the lineage of the whole graph: its groups, then one asset's ancestors."""
     page.goto(f"{url}/asset-groups")
-    page.get_by_text("drug_vocabulary").first.wait_for(timeout=60_000)
+    page.get_by_text("knowledge", exact=True).first.wait_for(timeout=60_000)
+    page.goto(f"{url}/assets/charts?view=lineage&lineageScope=upstream&lineageDepth=20")
+    page.get_by_text("model_evaluation").first.wait_for(timeout=60_000)
     page.wait_for_timeout(3000)
     if picture:
         page.screenshot(path=picture)
 
 
+def newest_run(url: str) -> tuple[str, str]:
+    """Id and status of the newest run; empty when there is none."""
+    query = "{runsOrError(limit: 1) {... on Runs {results {runId status}}}}"
+    answer = httpx.post(f"{url}/graphql", json={"query": query}, timeout=10, trust_env=False).json()
+    runs = answer["data"]["runsOrError"]["results"]
+    return (runs[0]["runId"], runs[0]["status"]) if runs else ("", "")
+
+
 def materialize(page: Page, url: str, asset: str, picture: Path | None) -> None:
-    """Launch a materialization from an asset's page and wait until the page says it succeeded."""
+    """Launch a materialization from an asset's page and wait until its run has succeeded."""
+    before = newest_run(url)[0]
     page.goto(f"{url}/assets/{asset}")
-    button = page.get_by_test_id("materialize-button")
-    button.wait_for(timeout=60_000)
-    button.click()
+    page.locator("button", has_text="Materialize").first.click(timeout=60_000)
+    deadline = time.monotonic() + START_SECONDS
+    run, status = newest_run(url)
+    while run == before or status not in ("SUCCESS", "FAILURE", "CANCELED"):
+        assert time.monotonic() < deadline, f"the run is still {status}"
+        page.wait_for_timeout(1000)
+        run, status = newest_run(url)
+    assert status == "SUCCESS"
     page.goto(f"{url}/runs")
-    page.get_by_text("Success").first.wait_for(timeout=120_000)
+    page.get_by_text("Success").first.wait_for(timeout=60_000)
     page.wait_for_timeout(1000)
     if picture:
         page.screenshot(path=picture)
@@ -119,6 +135,12 @@ def see_metadata(page: Page, url: str, asset: str, wanted: str, picture: Path | 
     if inline_picture:
         page.get_by_text("Show Markdown").first.click()
         page.locator("img[src^='data:image/png']").first.wait_for(timeout=30_000)
-        page.wait_for_timeout(1000)
-    if picture:
+        page.wait_for_timeout(1500)
+        box = page.locator("img[src^='data:image/png']").first.bounding_box()
+        assert box and box["width"] > 300
+        if picture:
+            margin = 60
+            clip = {"x": box["x"] - margin, "y": box["y"] - margin, "width": box["width"] + 2 * margin}
+            page.screenshot(path=picture, clip={**clip, "height": box["height"] + 2 * margin})
+    elif picture:
         page.screenshot(path=picture)
