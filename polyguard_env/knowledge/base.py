@@ -14,6 +14,7 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -163,11 +164,15 @@ class KnowledgeBase:
             raise PolyGuardError("rule kind", kind, f"use one of {', '.join(RULE_KINDS)}")
         if kind not in self._rules:
             rows = self.tables["rules"]
-            self._rules[kind] = tuple(
-                Rule(r.rule_id, r.kind, r.drug_id, r.severity, json.loads(r.fields), r.strength, r.source, int(r.year))
-                for r in rows[rows["kind"] == kind].itertuples(index=False)
-            )
+            self._rules[kind] = tuple(_rule(row) for row in rows[rows["kind"] == kind].itertuples(index=False))
         return self._rules[kind]
+
+
+def _rule(row: Any) -> Rule:
+    return Rule(
+        row.rule_id, row.kind, row.drug_id, row.severity, json.loads(row.fields), row.strength, row.source,
+        int(row.year),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=2)

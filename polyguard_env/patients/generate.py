@@ -285,7 +285,8 @@ class PatientGenerator:
 
     def frame(self, start: int, count: int) -> pd.DataFrame:
         """`table` as a DataFrame."""
-        return self.table(start, count).to_pandas()
+        frame: pd.DataFrame = self.table(start, count).to_pandas()
+        return frame
 
 
 def ckd_epi_vector(age: np.ndarray, creatinine: np.ndarray, female: np.ndarray) -> np.ndarray:

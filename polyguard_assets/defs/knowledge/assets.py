@@ -10,7 +10,7 @@ import pandas as pd
 from polyguard_assets.charts import counts, inline
 from polyguard_assets.io.parquet import table_hash
 from polyguard_assets.io.schema import to_table
-from polyguard_assets.paths import knowledge_folder, raw_wheels
+from polyguard_assets.paths import knowledge_folder, raw_wheels, within_project
 from polyguard_assets.versions import KNOWLEDGE, source_version
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.build import (
@@ -106,7 +106,7 @@ def knowledge_snapshot(
     return dg.MaterializeResult(
         metadata={
             "knowledge_fingerprint": knowledge.fingerprint,
-            "path": dg.MetadataValue.path(str(knowledge_folder())),
+            "path": dg.MetadataValue.path(within_project(knowledge_folder())),
             "drugs": len(knowledge.drugs),
             "interactions": len(ddi_graph),
             "rules": len(together),
