@@ -13,6 +13,8 @@ from polyguard_assets.defs.patients.assets import cohort_is_plausible
 from polyguard_assets.defs.scenarios.checks import rewards_are_bounded, shared_between_splits
 from polyguard_assets.training.publish import write_json
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.patients.generate import PatientGenerator
+from polyguard_env.risk.review import rule_index
 
 ROWS = pd.DataFrame(
     {
@@ -53,9 +55,16 @@ def test_an_edge_without_source_fails() -> None:
     assert not edges_are_sound(edges.head(100)).passed
 
 
-def test_an_implausible_cohort_fails() -> None:
-    sober = pd.DataFrame({"drugs": [["a"]] * 100, "age": [70] * 100})
-    assert not cohort_is_plausible(sober).passed
+def test_an_implausible_cohort_fails(lake: Path) -> None:
+    KnowledgeBase.default().save(lake / "curated" / "knowledge")
+    people = PatientGenerator(rule_index(KnowledgeBase.default()), 3).frame(0, 8_000)
+    assert cohort_is_plausible(people).passed
+    nothing = [[] for _ in range(len(people))]
+    sober = people.assign(drugs=nothing, doses=nothing, indications=nothing)
+    result = cohort_is_plausible(sober)
+    assert not result.passed
+    assert "drugs_at_least_1" in str(result.metadata["outside"])
+    assert not cohort_is_plausible(people.assign(sex="F")).passed
 
 
 def test_a_fallback_or_other_weights_fail_the_artifact_check(lake: Path) -> None:
