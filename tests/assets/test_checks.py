@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from polyguard_assets.defs.corpora.assets import leaked_pairs
-from polyguard_assets.defs.knowledge.checks import edges_are_sound
+from polyguard_assets.defs.knowledge.checks import edges_are_sound, profiles_are_sound, rules_verdict
 from polyguard_assets.defs.models.assets import artifact_verdict
 from polyguard_assets.defs.patients.assets import cohort_is_plausible
 from polyguard_assets.defs.scenarios.checks import rewards_are_bounded, shared_between_splits
@@ -53,6 +53,25 @@ def test_an_edge_without_source_fails() -> None:
     assert edges_are_sound(edges).passed
     assert not edges_are_sound(edges.assign(sources="")).passed
     assert not edges_are_sound(edges.head(100)).passed
+
+
+def test_a_rule_without_source_year_or_strength_fails() -> None:
+    rules = KnowledgeBase.default().tables["rules"].head(50)
+    assert rules_verdict(rules).passed
+    for column, value in (("source", "hearsay"), ("year", 0), ("strength", "")):
+        bad = rules.copy()
+        bad.loc[7, column] = value
+        assert not rules_verdict(bad).passed
+    assert not rules_verdict(rules.head(0)).passed
+
+
+def test_an_unsound_profile_fails() -> None:
+    profiles = KnowledgeBase.default().tables["profiles"]
+    assert profiles_are_sound(profiles).passed
+    for column in ("sources", "class_id", "atc"):
+        bad = profiles.copy()
+        bad.loc[3, column] = ""
+        assert not profiles_are_sound(bad).passed
 
 
 def test_an_implausible_cohort_fails(lake: Path) -> None:

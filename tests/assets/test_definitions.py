@@ -14,7 +14,7 @@ from polyguard_assets.io.schema import schemas
 DESIGNED = {
     "sources": {"ansm_thesaurus", "drug_names", "smollm2_wheel"},
     "knowledge": {
-        "drug_vocabulary", "drug_classes", "ddi_graph", "burden_rules", "combination_rules",
+        "drug_vocabulary", "drug_classes", "drug_profiles", "ddi_graph", "burden_rules", "combination_rules",
         "taper_rules", "renal_rules", "hepatic_rules",
         "duplicate_therapy_rules", "substitution_rules", "drug_disease_rules", "omission_rules", "monitoring_rules",
         "pharmacogenomics_rules", "knowledge_snapshot",

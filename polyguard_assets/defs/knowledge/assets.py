@@ -16,6 +16,7 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.build import (
     build_classes,
     build_interactions,
+    build_profiles,
     build_rules,
     drugs_from,
 )
@@ -53,11 +54,22 @@ def drug_classes(drug_vocabulary: pd.DataFrame) -> dg.MaterializeResult[pd.DataF
     return versioned("drug_classes", frame, classes=int(frame["class_id"].nunique()))
 
 
+@dg.asset(group_name=GROUP, code_version=CODE, kinds={"parquet", "pandas"})
+def drug_profiles() -> dg.MaterializeResult[pd.DataFrame]:
+    """The formulary: doses, elimination, enzyme roles and risks of each fully profiled ingredient."""
+    frame = build_profiles()
+    return versioned(
+        "drug_profiles", frame, ingredients=len(frame), use_weight=float(frame["use_weight"].astype(float).sum())
+    )
+
+
 @dg.asset(group_name=GROUP, deps=SOURCES, code_version=CODE, kinds={"parquet", "networkx"})
-def ddi_graph(drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame) -> dg.MaterializeResult[pd.DataFrame]:
+def ddi_graph(
+    drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame, drug_profiles: pd.DataFrame
+) -> dg.MaterializeResult[pd.DataFrame]:
     """The interaction graph: graded edges from the thesaurus, curated class rules and derivation."""
     thesaurus, names = read_sources(raw_wheels())
-    frame = build_interactions(thesaurus, names, drugs_from(drug_vocabulary, drug_classes))
+    frame = build_interactions(thesaurus, names, drugs_from(drug_vocabulary, drug_classes, drug_profiles))
     graph = nx.from_pandas_edgelist(frame, "drug_a", "drug_b", ["severity"])
     degrees = sorted(graph.degree, key=lambda pair: -pair[1])[:10]
     severities = {str(name): int(count) for name, count in frame["severity"].value_counts().items()}
@@ -74,8 +86,10 @@ def rule_asset(kind: str) -> dg.AssetsDefinition:
 
     @dg.asset(name=f"{kind}_rules", group_name=GROUP, code_version=CODE, kinds={"parquet"},
               description=f"The {kind.replace('_', ' ')} rules, one row per drug they apply to.")  # fmt: skip
-    def rules(drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame) -> dg.MaterializeResult[pd.DataFrame]:
-        every = build_rules(drugs_from(drug_vocabulary, drug_classes))
+    def rules(
+        drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame, drug_profiles: pd.DataFrame
+    ) -> dg.MaterializeResult[pd.DataFrame]:
+        every = build_rules(drugs_from(drug_vocabulary, drug_classes, drug_profiles))
         frame = every[every["kind"] == kind].reset_index(drop=True)
         return versioned(
             f"{kind}_rules", frame, rules=int(frame["rule_id"].nunique()), drugs=int(frame["drug_id"].nunique())
@@ -94,13 +108,23 @@ RULE_ASSETS = {kind: rule_asset(kind) for kind in RULE_KINDS}
     ins={f"{kind}_rules": dg.AssetIn() for kind in RULE_KINDS},
 )
 def knowledge_snapshot(
-    drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame, ddi_graph: pd.DataFrame, **rules: pd.DataFrame
+    drug_vocabulary: pd.DataFrame,
+    drug_classes: pd.DataFrame,
+    drug_profiles: pd.DataFrame,
+    ddi_graph: pd.DataFrame,
+    **rules: pd.DataFrame,
 ) -> dg.MaterializeResult[None]:
     """The knowledge base that environments, server and corpora load; its fingerprint goes into every report."""
     together = pd.concat([rules[f"{kind}_rules"] for kind in RULE_KINDS], ignore_index=True)
     vocabulary = drug_vocabulary.assign(names=drug_vocabulary["names"].map(list))
     knowledge = KnowledgeBase(
-        {"vocabulary": vocabulary, "classes": drug_classes, "interactions": ddi_graph, "rules": together}
+        {
+            "vocabulary": vocabulary,
+            "classes": drug_classes,
+            "profiles": drug_profiles,
+            "interactions": ddi_graph,
+            "rules": together,
+        }
     )
     knowledge.save(knowledge_folder())
     return dg.MaterializeResult(
@@ -120,4 +144,4 @@ def fingerprint() -> str:
     return str(json.loads((knowledge_folder() / "manifest.json").read_text(encoding="utf-8"))["fingerprint"])
 
 
-ASSETS = [drug_vocabulary, drug_classes, ddi_graph, *RULE_ASSETS.values(), knowledge_snapshot]
+ASSETS = [drug_vocabulary, drug_classes, drug_profiles, ddi_graph, *RULE_ASSETS.values(), knowledge_snapshot]
