@@ -73,7 +73,9 @@ def exposures(people: pd.DataFrame, index: RuleIndex) -> dict[str, float]:
         patient = patient_of_row(row)
         findings = find_all(patient, patient.regimen, index)
         hits["beers_exposure"] += any(is_beers(finding) for finding in findings)
-        hits["stopp_exposure"] += any("stopp3" in finding.evidence_ids for finding in findings)
+        hits["stopp_exposure"] += any(
+            "stopp3" in finding.evidence_ids and finding.category != "omission" for finding in findings
+        )
         hits["onc_exposure"] += any("onc2012" in finding.evidence_ids for finding in findings)
     return {name: number / len(people) for name, number in hits.items()}
 
