@@ -34,21 +34,19 @@ def burden_findings(patient: Patient, regimen: Sequence[RegimenItem], index: Rul
     present = {item.drug_id for item in regimen}.union(*(index.drug(item.drug_id).classes for item in regimen))
     present |= set(patient.conditions)
     carriers: dict[str, tuple[Rule, list[str]]] = {}
-    single: dict[str, tuple[Rule, str]] = {}
+    single: dict[tuple[str, str], list[Rule]] = {}
     for item in regimen:
         for rule in index.rules("burden", item.drug_id):
             kind = rule.fields["kind"]
             if kind in SCALES:
                 carriers.setdefault(kind, (rule, []))[1].append(item.drug_id)
             elif _applies(rule, item, patient, present):
-                key = f"burden:{kind}:{item.drug_id}"
-                if key not in single or SEVERITY_RANK[rule.severity] > SEVERITY_RANK[single[key][0].severity]:
-                    single[key] = (rule, item.drug_id)
-    findings = [_finding(key, rule, (drug_id,)) for key, (rule, drug_id) in single.items()]
+                single.setdefault((kind, item.drug_id), []).append(rule)
+    findings = [_finding(f"burden:{kind}:{drug_id}", rules, (drug_id,)) for (kind, drug_id), rules in single.items()]
     if carriers:
         totals = burden_totals(regimen, index)
         findings += [
-            _finding(f"burden:{kind}", rule, tuple(sorted(drugs)))
+            _finding(f"burden:{kind}", [rule], tuple(sorted(drugs)))
             for kind, (rule, drugs) in carriers.items()
             if totals[kind] >= float(rule.fields["threshold"])
         ]
@@ -62,13 +60,15 @@ def _applies(rule: Rule, item: RegimenItem, patient: Patient, present: set[str])
     return (not indication or indication == item.indication) and not terms(rule.fields["unless"]) & present
 
 
-def _finding(finding_id: str, rule: Rule, drugs: tuple[str, ...]) -> Finding:
+def _finding(finding_id: str, rules: Sequence[Rule], drugs: tuple[str, ...]) -> Finding:
+    """One finding of several rules that say the same: the worst severity, the evidence of all."""
+    worst = max(rules, key=lambda rule: SEVERITY_RANK[rule.severity])
     return Finding(
         finding_id=finding_id,
         category="burden",
-        severity=rule.severity,
+        severity=worst.severity,
         drugs=drugs,
-        mechanism=rule.fields["kind"],
+        mechanism=worst.fields["kind"],
         management="avoid",
-        evidence_ids=(rule.rule_id, rule.source),
+        evidence_ids=tuple(dict.fromkeys([*(r.rule_id for r in rules), *(r.source for r in rules)])),
     )

@@ -68,7 +68,7 @@ def test_a_rule_without_source_year_or_strength_fails() -> None:
 def test_an_unsound_profile_fails() -> None:
     profiles = KnowledgeBase.default().tables["profiles"]
     assert profiles_are_sound(profiles).passed
-    for column in ("sources", "class_id", "atc"):
+    for column in ("sources", "class_id"):
         bad = profiles.copy()
         bad.loc[3, column] = ""
         assert not profiles_are_sound(bad).passed
