@@ -1,0 +1,41 @@
+"""Supplied sources joined to the vocabulary, with provenance; the packaged knowledge stays as it is."""
+
+import dagster as dg
+import pandas as pd
+
+from polyguard_assets.io.results import versioned
+from polyguard_assets.versions import source_version
+from polyguard_env.sources import join
+from polyguard_env.sources.resolve import Resolver, added_aliases, joined_names
+
+GROUP = "knowledge"
+CODE = source_version("polyguard_env/sources", "polyguard_env/knowledge/names.py")
+
+
+@dg.asset(group_name=GROUP, code_version=CODE, kinds={"parquet"})
+def supplied_names(drug_vocabulary: pd.DataFrame, rxnorm_concepts: pd.DataFrame) -> dg.MaterializeResult[pd.DataFrame]:
+    """How RxNorm's names stand to the vocabulary's; names only RxNorm knows help to resolve other sources."""
+    frame = joined_names(rxnorm_concepts, Resolver(drug_vocabulary))
+    status = {str(name): int(count) for name, count in frame["status"].value_counts().items()}
+    differs = frame.loc[frame["status"] == "differs", "name"].head(50).tolist()
+    return versioned("supplied_names", frame, names=len(frame), by_status=status, differing=differs)
+
+
+@dg.asset(group_name=GROUP, code_version=CODE, kinds={"parquet"})
+def supplied_interactions(
+    drug_vocabulary: pd.DataFrame,
+    supplied_names: pd.DataFrame,
+    ddinter_interactions: pd.DataFrame,
+    twosides_signals: pd.DataFrame,
+) -> dg.MaterializeResult[pd.DataFrame]:
+    """DDInter's graded pairs and TWOSIDES' signals as drug ids."""
+    resolver = Resolver(drug_vocabulary, added_aliases(supplied_names))
+    frame = join.supplied_interactions(ddinter_interactions, twosides_signals, resolver)
+    unresolved = join.unresolved_names(frame, ("name_a", "name_b"), resolver)
+    return versioned(
+        "supplied_interactions", frame, pairs=len(frame), resolved=int(frame["resolved"].astype(bool).sum()),
+        unresolved_names=unresolved, unresolved=len(unresolved),
+    )  # fmt: skip
+
+
+ASSETS = [supplied_names, supplied_interactions]
