@@ -7,6 +7,7 @@ import dagster as dg
 
 from polyguard_assets.defs.corpora import assets as corpora
 from polyguard_assets.defs.evaluation import assets as evaluation
+from polyguard_assets.defs.evidence import assets as evidence
 from polyguard_assets.defs.knowledge import assets as knowledge
 from polyguard_assets.defs.knowledge import checks as knowledge_checks
 from polyguard_assets.defs.knowledge import supplied as supplied_knowledge
@@ -23,9 +24,10 @@ from polyguard_assets.paths import data_lake
 from polyguard_assets.settings import Settings
 from polyguard_assets.supplied import SuppliedSources
 
-GROUPS = ("sources", "knowledge", "patients", "scenarios", "corpora", "models", "evaluation")
+GROUPS = ("sources", "knowledge", "patients", "scenarios", "corpora", "models", "evaluation", "evidence")
 MODULES = (
     sources, knowledge, supplied_knowledge, patients, supplied_patients, scenarios, corpora, models, evaluation,
+    evidence,
 )  # fmt: skip
 ASSETS: list[dg.AssetsDefinition] = [asset for module in MODULES for asset in module.ASSETS]
 CHECKS = [
@@ -35,12 +37,13 @@ CHECKS = [
     *corpora.CHECKS,
     *models.CHECKS,
     *evaluation.CHECKS,
+    *evidence.CHECKS,
 ]
 
 refresh_data = dg.define_asset_job(
     "refresh_data",
-    selection=dg.AssetSelection.groups("sources", "knowledge", "patients"),
-    description="Fetch the sources and make the knowledge and patients again.",
+    selection=dg.AssetSelection.groups("sources", "knowledge", "patients", "evidence"),
+    description="Fetch the sources and make the knowledge, patients and evidence again.",
 )
 qwen_sweep = dg.define_asset_job(
     "qwen_sweep",

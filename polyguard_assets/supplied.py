@@ -15,6 +15,7 @@ import pandas as pd
 from polyguard_assets.io.schema import schemas
 from polyguard_assets.paths import data_lake
 from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.formulary import formulary_rows
 from polyguard_env.sources.catalogue import catalogue, described
 from polyguard_env.sources.fetch import Fetcher, fetch_files
 from polyguard_env.sources.supplied import Files, Wanted, checksums, combined_sha256, find_files
@@ -95,6 +96,12 @@ def supply_signature(source: str) -> str:
 def empty(asset: str) -> pd.DataFrame:
     """The asset's table without rows."""
     return pd.DataFrame({column.name: [] for column in schemas()[asset]}, dtype=object)
+
+
+def formulary_names() -> list[str]:
+    """Names of the formulary's drugs, the most used first."""
+    rows = sorted(formulary_rows(), key=lambda row: (-float(row["use_weight"] or 0), row["drug_id"]))
+    return [row["name"] for row in rows]
 
 
 def provenance(source: str, files: Files) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
@@ -106,6 +107,28 @@ def supplied_pharmacogenomics(cpic: pd.DataFrame, resolver: Resolver) -> pd.Data
         found = resolver.resolve_all(name, rxcui)
         rows += [(drug, gene, level, guideline, "cpic", year, name, bool(drug)) for drug in found or ("",)]
     return pd.DataFrame(rows, columns=list(GENES))
+
+
+TEXTS = ("source", "year", "record", "date", "drugs", "names", "section", "text", "url", "resolved")
+
+
+def supplied_texts(labels: Mapping[str, pd.DataFrame], resolver: Resolver) -> pd.DataFrame:
+    """Label sections with the drugs they are about.
+
+    Args:
+        labels: source key to its label table (`labels.COLUMNS`).
+    """
+    rows: list[tuple[Any, ...]] = []
+    for source, frame in labels.items():
+        columns = (frame[name] for name in ("record", "date", "names", "rxcuis", "section", "text", "url"))
+        for record, date, names, rxcuis, section, text, url in zip(*columns, strict=True):
+            found = dict.fromkeys(drug for name in names for drug in resolver.resolve_all(name))
+            found = found or dict.fromkeys(drug for rxcui in rxcuis for drug in resolver.resolve_all("", rxcui))
+            year = int(date[:4]) if date else described(source).year
+            rows.append(
+                (source, year, record, date or str(year), list(found), list(names), section, text, url, bool(found))
+            )
+    return pd.DataFrame(rows, columns=list(TEXTS))
 
 
 def unresolved_names(frame: pd.DataFrame, columns: tuple[str, ...], resolver: Resolver, most: int = 50) -> list[str]:

@@ -13,13 +13,14 @@ import pytest
 
 from polyguard_assets.definitions import asset_groups
 from polyguard_assets.defs.knowledge import supplied as joined
-from polyguard_assets.defs.sources import supplied
-from polyguard_assets.defs.sources.supplied import READERS
+from polyguard_assets.defs.sources import supplied, web
 from polyguard_assets.io.parquet import ParquetIOManager
 from polyguard_assets.supplied import SuppliedSources, supply_signature
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 
+READERS = {**supplied.READERS, **web.READERS}
+SOURCES = [*supplied.ASSETS, *web.ASSETS]
 HEADER = "DDInterID_A,Drug_A,DDInterID_B,Drug_B,Level\n"
 
 
@@ -52,7 +53,7 @@ def drug_vocabulary() -> pd.DataFrame:
 
 
 def test_sources_not_supplied_are_empty_tables_that_say_so(lake: Path, instance: dg.DagsterInstance) -> None:
-    shown = made(lake, instance, [drug_vocabulary, *supplied.ASSETS, *joined.ASSETS])
+    shown = made(lake, instance, [drug_vocabulary, *SOURCES, *joined.ASSETS])
     assert set(shown) >= set(READERS)
     for name in READERS:
         assert shown[name]["status"] == "not supplied" and shown[name]["dagster/row_count"] == 0
@@ -66,7 +67,7 @@ def test_a_supplied_source_joins_with_checksum_and_provenance(
     folder = tmp_path / "mine" / "ddinter"
     folder.mkdir(parents=True)
     (folder / "ddinter_downloads_code_A.csv").write_text(HEADER + "DDInter1,Warfarin,DDInter2,Advil,Major\n")
-    shown = made(lake, instance, [drug_vocabulary, *supplied.ASSETS, *joined.ASSETS], folder=str(tmp_path / "mine"))
+    shown = made(lake, instance, [drug_vocabulary, *SOURCES, *joined.ASSETS], folder=str(tmp_path / "mine"))
     assert shown["ddinter_interactions"]["status"] == "supplied" and shown["ddinter_interactions"]["rows"] == 1
     assert len(shown["ddinter_interactions"]["files"]["ddinter_downloads_code_A.csv"]) == 64
     assert "NC-SA" in shown["ddinter_interactions"]["licence"]
@@ -111,6 +112,6 @@ def test_the_samples_flow_through(
 ) -> None:
     for source, sample in (("ddinter", "ddinter"), ("rxnorm", "rxnorm_ingredients")):
         shutil.copytree(shared(sample), tmp_path / "mine" / source)
-    shown = made(lake, instance, [drug_vocabulary, *supplied.ASSETS, *joined.ASSETS], folder=str(tmp_path / "mine"))
+    shown = made(lake, instance, [drug_vocabulary, *SOURCES, *joined.ASSETS], folder=str(tmp_path / "mine"))
     assert shown["supplied_names"]["by_status"]["same"] > 3000
     assert shown["supplied_interactions"]["resolved"] > 350

@@ -13,9 +13,12 @@ CODE = source_version("polyguard_env/sources", "polyguard_env/knowledge/names.py
 
 
 @dg.asset(group_name=GROUP, code_version=CODE, kinds={"parquet"})
-def supplied_names(drug_vocabulary: pd.DataFrame, rxnorm_concepts: pd.DataFrame) -> dg.MaterializeResult[pd.DataFrame]:
+def supplied_names(
+    drug_vocabulary: pd.DataFrame, rxnorm_concepts: pd.DataFrame, rxnav_concepts: pd.DataFrame
+) -> dg.MaterializeResult[pd.DataFrame]:
     """How RxNorm's names stand to the vocabulary's; names only RxNorm knows help to resolve other sources."""
-    frame = joined_names(rxnorm_concepts, Resolver(drug_vocabulary))
+    concepts = pd.concat([rxnorm_concepts, rxnav_concepts], ignore_index=True)
+    frame = joined_names(concepts, Resolver(drug_vocabulary))
     status = {str(name): int(count) for name, count in frame["status"].value_counts().items()}
     differs = frame.loc[frame["status"] == "differs", "name"].head(50).tolist()
     return versioned("supplied_names", frame, names=len(frame), by_status=status, differing=differs)
@@ -38,4 +41,21 @@ def supplied_interactions(
     )  # fmt: skip
 
 
-ASSETS = [supplied_names, supplied_interactions]
+@dg.asset(group_name=GROUP, code_version=CODE, kinds={"parquet"})
+def supplied_texts(
+    drug_vocabulary: pd.DataFrame,
+    supplied_names: pd.DataFrame,
+    openfda_labels: pd.DataFrame,
+    dailymed_labels: pd.DataFrame,
+) -> dg.MaterializeResult[pd.DataFrame]:
+    """Label sections with the drugs they are about; the evidence corpus takes its label passages from here."""
+    resolver = Resolver(drug_vocabulary, added_aliases(supplied_names))
+    frame = join.supplied_texts({"openfda": openfda_labels, "dailymed": dailymed_labels}, resolver)
+    lost = sorted({name for names in frame.loc[~frame["resolved"].astype(bool), "names"] for name in names})
+    return versioned(
+        "supplied_texts", frame, sections=len(frame), resolved=int(frame["resolved"].astype(bool).sum()),
+        unresolved=len(lost), unresolved_names=lost[:50],
+    )  # fmt: skip
+
+
+ASSETS = [supplied_names, supplied_interactions, supplied_texts]

