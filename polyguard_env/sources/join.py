@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from itertools import product
@@ -59,7 +60,7 @@ def agreement(edges: pd.DataFrame, supplied: pd.DataFrame) -> dict[str, Any]:
     graph = dict(zip(zip(edges["drug_a"], edges["drug_b"], strict=True), edges["severity"], strict=True))
     report: dict[str, Any] = {}
     for source, frame in supplied.groupby("source"):
-        resolved = frame[frame["resolved"]]
+        resolved = frame[frame["resolved"].astype(bool)]
         counts: Counter[str] = Counter()
         only: Counter[str] = Counter()
         worst: list[str] = []
@@ -131,7 +132,18 @@ def supplied_texts(labels: Mapping[str, pd.DataFrame], resolver: Resolver) -> pd
     return pd.DataFrame(rows, columns=list(TEXTS))
 
 
+def genes_without_rule(pairs: pd.DataFrame, rules: pd.DataFrame) -> list[str]:
+    """Level A pairs ("GENE drug_id") that no pharmacogenomics rule covers, sorted."""
+    ruled = {
+        (drug_id, json.loads(fields)["gene"]) for drug_id, fields in zip(rules["drug_id"], rules["fields"], strict=True)
+    }
+    best = pairs[(pairs["level"] == "A") & pairs["resolved"].astype(bool)]
+    wanted = zip(best["drug_id"], best["gene"], strict=True)
+    return sorted({f"{gene} {drug_id}" for drug_id, gene in wanted if (drug_id, gene) not in ruled})
+
+
 def unresolved_names(frame: pd.DataFrame, columns: tuple[str, ...], resolver: Resolver, most: int = 50) -> list[str]:
     """Names that do not resolve, sorted, at most `most`."""
-    names = {name for column in columns for name in frame.loc[~frame["resolved"], column].unique()}
+    lost = frame[~frame["resolved"].astype(bool)]
+    names = {name for column in columns for name in lost[column].unique()}
     return sorted(name for name in names if not resolver.resolve_all(name))[:most]

@@ -37,9 +37,9 @@ class PatientRecord:
 
     Attributes:
         source: source key. patient_id: id in the source.
-        age: years at `date`. sex: "F" or "M".
+        age: years at `date`. sex: "F", "M", or "" where the source gives neither.
         weight: kg, height: cm; None when the source has none.
-        conditions: "system|code", system one of snomed, icd10, icd9.
+        conditions: "system|code", system one of snomed, icd10, icd9, nhanes.
         drugs: names as written; days: days on each; rxcuis: RxNorm ids where given, else "".
         measurements: measurement id to value in that table's unit.
         allergies: names as written.
@@ -100,7 +100,7 @@ def records_of(frame: pd.DataFrame) -> list[PatientRecord]:
 @cache
 def condition_codes() -> dict[str, dict[str, str]]:
     """Coding system to code (or prefix) to condition id; ICD-10 also from the conditions table."""
-    found: dict[str, dict[str, str]] = {"icd10": {}, "icd9": {}, "snomed": {}}
+    found: dict[str, dict[str, str]] = {"icd10": {}, "icd9": {}, "snomed": {}, "nhanes": {}}
     for row in read_fragments("conditions"):
         found["icd10"].setdefault(row["icd10"].replace(".", ""), row["condition_id"])
     with CODES.open(encoding="utf-8", newline="") as handle:
@@ -114,7 +114,7 @@ def condition_of(coded: str) -> str:
     system, _, code = coded.partition("|")
     known = condition_codes().get(system, {})
     plain = code.replace(".", "").upper()
-    if system == "snomed":
+    if system in ("snomed", "nhanes"):
         return known.get(plain, "")
     return next((known[plain[:n]] for n in range(len(plain), 2, -1) if plain[:n] in known), "")
 
@@ -203,6 +203,9 @@ def to_patients(records: Iterable[PatientRecord], resolver: Resolver) -> Joined:
     for record in records:
         if not YOUNGEST <= record.age <= OLDEST:
             excluded["under 65" if record.age < YOUNGEST else "over 110"] += 1
+            continue
+        if record.sex not in TYPICAL_SIZE:
+            excluded["sex not given as female or male"] += 1
             continue
         patient, lost, codes, assumed = to_patient(record, resolver)
         unresolved.update(lost)

@@ -97,6 +97,8 @@ def read_rows(
         with open_text(path) as handle:
             reader = csv.reader(handle, delimiter=delimiter)
             header = [name.strip().lower() for name in next(reader, [])]
+            if header and header[0].startswith("date last updated"):
+                header = [name.strip().lower() for name in next(reader, [])]
             missing = [name for name in columns if name.lower() not in header]
             if missing:
                 fix = f"it has {', '.join(header[:20]) or 'no header'}; supply the file as published"

@@ -14,13 +14,14 @@ from polyguard_assets.io.schema import schemas
 DESIGNED = {
     "sources": {
         "ansm_thesaurus", "drug_names", "smollm2_wheel", "rxnorm_concepts", "ddinter_interactions", "twosides_signals",
-        "synthea_patients", "mimic_patients", "rxnav_concepts", "openfda_labels", "dailymed_labels",
+        "synthea_patients", "mimic_patients", "fhir_patients", "nhanes_patients", "onsides_effects",
+        "cpic_pairs", "rxnav_concepts", "openfda_labels", "dailymed_labels",
     },
     "knowledge": {
         "drug_vocabulary", "drug_classes", "ddi_graph", "burden_rules", "taper_rules", "renal_rules", "hepatic_rules",
         "duplicate_therapy_rules", "substitution_rules", "drug_disease_rules", "omission_rules", "monitoring_rules",
         "pharmacogenomics_rules", "knowledge_snapshot", "supplied_names", "supplied_interactions",
-        "supplied_texts",
+        "supplied_texts", "supplied_effects", "supplied_pharmacogenomics",
     },
     "patients": {"synthetic_patients", "supplied_patients"},
     "scenarios": {"scenario_set", "scenario_rollouts"},

@@ -52,8 +52,17 @@ def drug_vocabulary() -> pd.DataFrame:
     return KnowledgeBase.default().tables["vocabulary"]
 
 
+@dg.asset
+def pharmacogenomics_rules() -> pd.DataFrame:
+    rules = KnowledgeBase.default().tables["rules"]
+    return rules[rules["kind"] == "pharmacogenomics"].reset_index(drop=True)
+
+
+GIVEN = [drug_vocabulary, pharmacogenomics_rules]
+
+
 def test_sources_not_supplied_are_empty_tables_that_say_so(lake: Path, instance: dg.DagsterInstance) -> None:
-    shown = made(lake, instance, [drug_vocabulary, *SOURCES, *joined.ASSETS])
+    shown = made(lake, instance, [*GIVEN, *SOURCES, *joined.ASSETS])
     assert set(shown) >= set(READERS)
     for name in READERS:
         assert shown[name]["status"] == "not supplied" and shown[name]["dagster/row_count"] == 0
@@ -67,7 +76,12 @@ def test_a_supplied_source_joins_with_checksum_and_provenance(
     folder = tmp_path / "mine" / "ddinter"
     folder.mkdir(parents=True)
     (folder / "ddinter_downloads_code_A.csv").write_text(HEADER + "DDInter1,Warfarin,DDInter2,Advil,Major\n")
-    shown = made(lake, instance, [drug_vocabulary, *SOURCES, *joined.ASSETS], folder=str(tmp_path / "mine"))
+    shown = made(
+        lake,
+        instance,
+        [*GIVEN, *SOURCES, *joined.ASSETS],
+        folder=str(tmp_path / "mine"),
+    )
     assert shown["ddinter_interactions"]["status"] == "supplied" and shown["ddinter_interactions"]["rows"] == 1
     assert len(shown["ddinter_interactions"]["files"]["ddinter_downloads_code_A.csv"]) == 64
     assert "NC-SA" in shown["ddinter_interactions"]["licence"]
@@ -112,6 +126,11 @@ def test_the_samples_flow_through(
 ) -> None:
     for source, sample in (("ddinter", "ddinter"), ("rxnorm", "rxnorm_ingredients")):
         shutil.copytree(shared(sample), tmp_path / "mine" / source)
-    shown = made(lake, instance, [drug_vocabulary, *SOURCES, *joined.ASSETS], folder=str(tmp_path / "mine"))
+    shown = made(
+        lake,
+        instance,
+        [*GIVEN, *SOURCES, *joined.ASSETS],
+        folder=str(tmp_path / "mine"),
+    )
     assert shown["supplied_names"]["by_status"]["same"] > 3000
     assert shown["supplied_interactions"]["resolved"] > 350

@@ -58,4 +58,35 @@ def supplied_texts(
     )  # fmt: skip
 
 
-ASSETS = [supplied_names, supplied_interactions, supplied_texts]
+@dg.asset(group_name=GROUP, code_version=CODE, kinds={"parquet"})
+def supplied_effects(
+    drug_vocabulary: pd.DataFrame, supplied_names: pd.DataFrame, onsides_effects: pd.DataFrame
+) -> dg.MaterializeResult[pd.DataFrame]:
+    """Adverse effects that labels name (OnSIDES), by drug id."""
+    resolver = Resolver(drug_vocabulary, added_aliases(supplied_names))
+    frame = join.supplied_effects(onsides_effects, resolver)
+    unresolved = join.unresolved_names(frame, ("name",), resolver)
+    return versioned(
+        "supplied_effects", frame, effects=len(frame), drugs=int(frame["drug_id"].nunique()),
+        unresolved_names=unresolved, unresolved=len(unresolved),
+    )  # fmt: skip
+
+
+@dg.asset(group_name=GROUP, code_version=CODE, kinds={"parquet"})
+def supplied_pharmacogenomics(
+    drug_vocabulary: pd.DataFrame,
+    supplied_names: pd.DataFrame,
+    cpic_pairs: pd.DataFrame,
+    pharmacogenomics_rules: pd.DataFrame,
+) -> dg.MaterializeResult[pd.DataFrame]:
+    """CPIC's gene-drug pairs by drug id, and which of its level A pairs our rules lack."""
+    resolver = Resolver(drug_vocabulary, added_aliases(supplied_names))
+    frame = join.supplied_pharmacogenomics(cpic_pairs, resolver)
+    unresolved = join.unresolved_names(frame, ("name",), resolver)
+    return versioned(
+        "supplied_pharmacogenomics", frame, pairs=len(frame), unresolved_names=unresolved, unresolved=len(unresolved),
+        level_a_without_rule=join.genes_without_rule(frame, pharmacogenomics_rules),
+    )  # fmt: skip
+
+
+ASSETS = [supplied_names, supplied_interactions, supplied_texts, supplied_effects, supplied_pharmacogenomics]

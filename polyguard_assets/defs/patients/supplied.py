@@ -12,7 +12,7 @@ from polyguard_env.sources.records import listed, records_of, to_patients
 from polyguard_env.sources.resolve import Resolver, added_aliases
 
 CODE = source_version("polyguard_env/sources", "polyguard_env/patients/model.py", "polyguard_env/knowledge/names.py")
-RECORDS = ("synthea_patients", "mimic_patients")
+RECORDS = ("synthea_patients", "fhir_patients", "mimic_patients", "nhanes_patients")
 MOST_REVIEWED = 500
 
 

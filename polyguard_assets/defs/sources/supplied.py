@@ -8,14 +8,18 @@ import pandas as pd
 from polyguard_assets.io.results import versioned
 from polyguard_assets.supplied import SuppliedSources, empty, provenance, supply_signature
 from polyguard_assets.versions import source_version
-from polyguard_env.sources import ddinter, mimic, rxnorm_rrf, synthea, twosides
+from polyguard_env.sources import cpic, ddinter, fhir, mimic, nhanes, onsides, rxnorm_rrf, synthea, twosides
 
 READERS: dict[str, ModuleType] = {
     "rxnorm_concepts": rxnorm_rrf,
     "ddinter_interactions": ddinter,
     "twosides_signals": twosides,
+    "onsides_effects": onsides,
+    "cpic_pairs": cpic,
     "synthea_patients": synthea,
+    "fhir_patients": fhir,
     "mimic_patients": mimic,
+    "nhanes_patients": nhanes,
 }
 CODE = ("polyguard_env/sources",)
 
