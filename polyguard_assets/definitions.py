@@ -7,10 +7,13 @@ import dagster as dg
 
 from polyguard_assets.defs.corpora import assets as corpora
 from polyguard_assets.defs.evaluation import assets as evaluation
+from polyguard_assets.defs.evidence import assets as evidence
 from polyguard_assets.defs.knowledge import assets as knowledge
 from polyguard_assets.defs.knowledge import checks as knowledge_checks
+from polyguard_assets.defs.knowledge import supplied as supplied_knowledge
 from polyguard_assets.defs.models import assets as models
 from polyguard_assets.defs.patients import assets as patients
+from polyguard_assets.defs.patients import supplied as supplied_patients
 from polyguard_assets.defs.scenarios import assets as scenarios
 from polyguard_assets.defs.scenarios import checks as scenario_checks
 from polyguard_assets.defs.sources import assets as sources
@@ -19,9 +22,13 @@ from polyguard_assets.io.parquet import ParquetIOManager
 from polyguard_assets.launchers.local import LocalAccelerator
 from polyguard_assets.paths import data_lake
 from polyguard_assets.settings import Settings
+from polyguard_assets.supplied import SuppliedSources
 
-GROUPS = ("sources", "knowledge", "patients", "scenarios", "corpora", "models", "evaluation")
-MODULES = (sources, knowledge, patients, scenarios, corpora, models, evaluation)
+GROUPS = ("sources", "knowledge", "patients", "scenarios", "corpora", "models", "evaluation", "evidence")
+MODULES = (
+    sources, knowledge, supplied_knowledge, patients, supplied_patients, scenarios, corpora, models, evaluation,
+    evidence,
+)  # fmt: skip
 ASSETS: list[dg.AssetsDefinition] = [asset for module in MODULES for asset in module.ASSETS]
 CHECKS = [
     *knowledge_checks.CHECKS,
@@ -30,12 +37,13 @@ CHECKS = [
     *corpora.CHECKS,
     *models.CHECKS,
     *evaluation.CHECKS,
+    *evidence.CHECKS,
 ]
 
 refresh_data = dg.define_asset_job(
     "refresh_data",
-    selection=dg.AssetSelection.groups("sources", "knowledge", "patients"),
-    description="Fetch the sources and make the knowledge and patients again.",
+    selection=dg.AssetSelection.groups("sources", "knowledge", "patients", "evidence"),
+    description="Fetch the sources and make the knowledge, patients and evidence again.",
 )
 qwen_sweep = dg.define_asset_job(
     "qwen_sweep",
@@ -74,6 +82,7 @@ def default_resources() -> dict[str, Any]:
         "accelerator": LocalAccelerator(),
         "model_source": models.ModelSource(),
         "settings": Settings(),
+        "supplied_sources": SuppliedSources(),
     }
 
 

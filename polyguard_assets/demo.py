@@ -24,7 +24,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from polyguard_assets.environment_server import URL_VARIABLE, check_health
 from polyguard_assets.partitions import DEFAULT_MODEL_RUN
-from polyguard_assets.paths import data_lake, knowledge_folder, model_folder, reports_folder
+from polyguard_assets.paths import data_lake, evidence_index_folder, knowledge_folder, model_folder, reports_folder
 from polyguard_assets.training.model_runs import model_run
 from polyguard_assets.training.publish import write_json
 from polyguard_env.environment.messages import DISCLAIMER
@@ -138,6 +138,7 @@ def files_exist(stage: Stage) -> bool:
         "grpo_adapter": folder / "grpo_adapter" / "adapter_config.json",
         "merged_model": folder / "merged" / "config.json",
         "postsave_inference": folder / "postsave.json",
+        "evidence_index": evidence_index_folder() / "manifest.json",
         "improvement_report": reports_folder() / "improvement_report.json",
         "charts": reports_folder() / "charts" / "reward.png",
     }

@@ -28,6 +28,10 @@ def model_folder(model_run: str) -> Path:
     return data_lake() / "models" / model_run
 
 
+def evidence_index_folder() -> Path:
+    return data_lake() / "evidence" / "index"
+
+
 def reports_folder() -> Path:
     return data_lake() / "reports"
 

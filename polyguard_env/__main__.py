@@ -1,4 +1,4 @@
-"""`python -m polyguard_env`: review a regimen, build the knowledge snapshot."""
+"""`python -m polyguard_env`: review a regimen, search the evidence, build the knowledge snapshot."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from polyguard_env.commands import build_knowledge, review
+from polyguard_env.commands import build_knowledge, evidence, review
 from polyguard_env.errors import PolyGuardError
 
 COMMANDS = {
     "review": (review, "findings of a patient file or a list of drugs"),
+    "evidence": (evidence, "passages that answer a question"),
     "build-knowledge": (build_knowledge, "rebuild the packaged knowledge snapshot"),
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
@@ -184,7 +184,7 @@ def snapshot_folder() -> Path:
     return Path(str(resources.files("polyguard_env.knowledge") / "snapshot"))
 
 
-def combination_products(drugs: Mapping[str, Drug]) -> dict[str, tuple[str, ...]]:
+def combination_products(drugs: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Normalised names of combination products to their ingredients (`combinations.csv`)."""
     found = {row["name"]: tuple(row["drug_ids"].split(";")) for row in read_fragments("combinations")}
     return {name: ingredients for name, ingredients in found.items() if all(drug in drugs for drug in ingredients)}

@@ -124,3 +124,7 @@ class NameIndex:
     def items(self) -> Iterable[tuple[str, str]]:
         """Pairs of normalised name and drug id."""
         return self._names.items()
+
+    def combinations(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Pairs of normalised combination-product name and its ingredients."""
+        return self._combinations.items()

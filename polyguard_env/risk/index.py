@@ -11,7 +11,17 @@ from importlib import resources
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import Drug, DrugProfile, Interaction, Rule
 
-INDEXED = ("renal", "hepatic", "taper", "substitution", "drug_disease", "monitoring", "burden", "combination")
+INDEXED = (
+    "renal",
+    "hepatic",
+    "taper",
+    "substitution",
+    "drug_disease",
+    "monitoring",
+    "burden",
+    "combination",
+    "pharmacogenomics",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from polyguard_env.risk.burden import burden_findings
 from polyguard_env.risk.calculators import ckd_epi_2021, cockcroft_gault
 from polyguard_env.risk.combinations import combination_findings
 from polyguard_env.risk.findings import Finding, RiskReport, worst_first
+from polyguard_env.risk.genes import gene_findings
 from polyguard_env.risk.index import RuleIndex, terms
 
 CHILD_PUGH_RANK = {"": 0, "A": 1, "B": 2, "C": 3}
@@ -55,7 +56,9 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
             near = ", ".join(knowledge.suggest(item.drug_id)[:3])
             fix = f"use a known drug id{f' such as {near}' if near else ''}"
             raise PolyGuardError("regimen.drug_id", item.drug_id, fix)
-    findings = find_all(patient, patient.regimen, rule_index(knowledge))
+    index = rule_index(knowledge)
+    # Genotypes stay out of the environment's inner loop: its observations do not show them.
+    findings = find_all(patient, patient.regimen, index) + gene_findings(patient, patient.regimen, index)
     return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint)
 
 

@@ -12,18 +12,24 @@ from polyguard_assets.defs.models.assets import GPU_POOL
 from polyguard_assets.io.schema import schemas
 
 DESIGNED = {
-    "sources": {"ansm_thesaurus", "drug_names", "smollm2_wheel"},
+    "sources": {
+        "ansm_thesaurus", "drug_names", "smollm2_wheel", "rxnorm_concepts", "ddinter_interactions", "twosides_signals",
+        "synthea_patients", "mimic_patients", "fhir_patients", "nhanes_patients", "onsides_effects",
+        "cpic_pairs", "rxnav_concepts", "openfda_labels", "dailymed_labels",
+    },
     "knowledge": {
         "drug_vocabulary", "drug_classes", "drug_profiles", "ddi_graph", "burden_rules", "combination_rules",
         "taper_rules", "renal_rules", "hepatic_rules",
         "duplicate_therapy_rules", "substitution_rules", "drug_disease_rules", "omission_rules", "monitoring_rules",
-        "pharmacogenomics_rules", "knowledge_snapshot",
+        "pharmacogenomics_rules", "knowledge_snapshot", "supplied_names", "supplied_interactions",
+        "supplied_texts", "supplied_effects", "supplied_pharmacogenomics",
     },
-    "patients": {"synthetic_patients"},
+    "patients": {"synthetic_patients", "supplied_patients"},
     "scenarios": {"scenario_set", "scenario_rollouts"},
     "corpora": {"sft_corpus", "grpo_corpus", "corpus_summary"},
     "models": {"base_model", "sft_adapter", "grpo_adapter", "merged_model", "postsave_inference"},
     "evaluation": {"model_evaluation", "improvement_report", "charts"},
+    "evidence": {"evidence_corpus", "evidence_index"},
 }  # fmt: skip
 
 

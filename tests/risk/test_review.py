@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -76,3 +77,11 @@ def test_scales_count_over_the_regimen() -> None:
     assert "burden:acb" in found("oxybutynin")
     assert "burden:acb" not in found("warfarin")
     assert "burden:dbi" in found("oxybutynin", "alprazolam", "gabapentin")
+
+
+def test_a_known_genotype_makes_a_finding() -> None:
+    person = replace(patient("clopidogrel"), genotype={"CYP2C19": "poor"})
+    (finding,) = [f for f in review_regimen(person, KnowledgeBase.default()).findings if f.mechanism == "CYP2C19 poor"]
+    assert finding.severity == "major" and finding.management.startswith("avoid") and "cpic" in finding.evidence_ids
+    other = replace(person, genotype={"CYP2C19": "rapid"})
+    assert not [f for f in review_regimen(other, KnowledgeBase.default()).findings if "CYP2C19" in f.mechanism]

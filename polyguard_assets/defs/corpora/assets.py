@@ -5,7 +5,7 @@ from hashlib import blake2b
 import dagster as dg
 import pandas as pd
 
-from polyguard_assets.defs.knowledge.assets import versioned
+from polyguard_assets.io.results import versioned
 from polyguard_assets.settings import Settings
 from polyguard_assets.versions import source_version
 from polyguard_env.corpora import grpo_rows, sft_rows

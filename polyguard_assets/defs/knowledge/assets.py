@@ -1,15 +1,13 @@
 """Knowledge: vocabulary, classes, interaction graph and rule tables, and the snapshot that joins them."""
 
 import json
-from typing import Any
 
 import dagster as dg
 import networkx as nx
 import pandas as pd
 
 from polyguard_assets.charts import counts, inline
-from polyguard_assets.io.parquet import table_hash
-from polyguard_assets.io.schema import to_table
+from polyguard_assets.io.results import versioned
 from polyguard_assets.paths import knowledge_folder, raw_wheels, within_project
 from polyguard_assets.versions import KNOWLEDGE, source_version
 from polyguard_env.knowledge.base import KnowledgeBase
@@ -23,17 +21,11 @@ from polyguard_env.knowledge.build import (
 from polyguard_env.knowledge.compile import read_sources
 from polyguard_env.knowledge.schema import RULE_KINDS
 from polyguard_env.knowledge.vocabulary import build_vocabulary
+from polyguard_env.sources.join import agreement, with_supplied
 
 GROUP = "knowledge"
 CODE = source_version(*KNOWLEDGE)
 SOURCES = ["ansm_thesaurus", "drug_names"]
-
-
-def versioned(asset: str, frame: pd.DataFrame, **metadata: Any) -> dg.MaterializeResult[pd.DataFrame]:
-    """A table result whose data version is its content."""
-    return dg.MaterializeResult(
-        value=frame, metadata=metadata, data_version=dg.DataVersion(table_hash(to_table(asset, frame)))
-    )
 
 
 @dg.asset(group_name=GROUP, deps=SOURCES, code_version=CODE, kinds={"parquet", "pandas"})
@@ -65,11 +57,19 @@ def drug_profiles() -> dg.MaterializeResult[pd.DataFrame]:
 
 @dg.asset(group_name=GROUP, deps=SOURCES, code_version=CODE, kinds={"parquet", "networkx"})
 def ddi_graph(
-    drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame, drug_profiles: pd.DataFrame
+    drug_vocabulary: pd.DataFrame,
+    drug_classes: pd.DataFrame,
+    drug_profiles: pd.DataFrame,
+    supplied_interactions: pd.DataFrame,
 ) -> dg.MaterializeResult[pd.DataFrame]:
-    """The interaction graph: graded edges from the thesaurus, curated class rules and derivation."""
+    """The interaction graph: graded edges from the thesaurus, curated class rules, derivation and supplied sources.
+
+    Supplied grades never outrank the project's own; the metadata says where they agree and what they add.
+    """
     thesaurus, names = read_sources(raw_wheels())
     frame = build_interactions(thesaurus, names, drugs_from(drug_vocabulary, drug_classes, drug_profiles))
+    supplied = agreement(frame, supplied_interactions) or "not supplied"
+    frame = with_supplied(frame, supplied_interactions)
     graph = nx.from_pandas_edgelist(frame, "drug_a", "drug_b", ["severity"])
     degrees = sorted(graph.degree, key=lambda pair: -pair[1])[:10]
     severities = {str(name): int(count) for name, count in frame["severity"].value_counts().items()}
@@ -78,6 +78,7 @@ def ddi_graph(
         "ddi_graph", frame, edges=len(frame), drugs=graph.number_of_nodes(), disagreeing=int(frame["disagree"].sum()),
         components=nx.number_connected_components(graph), severities=severities, most_connected=dict(degrees),
         mechanisms=dg.MetadataValue.md(inline(counts(mechanisms, "Edges by mechanism"), "mechanisms")),
+        supplied=supplied,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from polyguard_env.knowledge.formulary import profile_of
 from polyguard_env.knowledge.schema import RULE_KINDS
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.knowledge.validate import FIRST_YEAR, STRENGTHS
+from polyguard_env.sources.catalogue import catalogue
 
 LEAST_INGREDIENTS, LEAST_PROFILES, LEAST_EDGES = 2_500, 500, 30_000
 
@@ -30,7 +31,7 @@ def vocabulary_is_complete(drug_vocabulary: pd.DataFrame) -> dg.AssetCheckResult
 @dg.asset_check(asset="ddi_graph", blocking=True)
 def edges_are_sound(ddi_graph: pd.DataFrame) -> dg.AssetCheckResult:
     """At least 30,000 edges, each pair once and in order, every one with known sources and years."""
-    known = {row["source"] for row in read_fragments("sources")}
+    known = {row["source"] for row in read_fragments("sources")} | set(catalogue())
     sourced = ddi_graph["sources"].map(lambda cell: set(str(cell).split(";")) <= known and bool(cell))
     dated = ddi_graph["years"].map(lambda cell: all(part.isdecimal() for part in str(cell).split(";")))
     ordered = bool((ddi_graph["drug_a"] < ddi_graph["drug_b"]).all())

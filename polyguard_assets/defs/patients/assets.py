@@ -4,7 +4,7 @@ import dagster as dg
 import pandas as pd
 
 from polyguard_assets.charts import counts, inline
-from polyguard_assets.defs.knowledge.assets import versioned
+from polyguard_assets.io.results import versioned
 from polyguard_assets.paths import knowledge_folder
 from polyguard_assets.settings import Settings
 from polyguard_assets.versions import source_version

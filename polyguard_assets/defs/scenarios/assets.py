@@ -5,7 +5,7 @@ from itertools import combinations
 import dagster as dg
 import pandas as pd
 
-from polyguard_assets.defs.knowledge.assets import versioned
+from polyguard_assets.io.results import versioned
 from polyguard_assets.partitions import difficulty_partitions
 from polyguard_assets.paths import knowledge_folder
 from polyguard_assets.settings import Settings
