@@ -22,7 +22,7 @@ from polyguard_assets.io.parquet import ParquetIOManager
 from polyguard_assets.launchers.local import LocalAccelerator
 from polyguard_assets.paths import data_lake
 from polyguard_assets.settings import Settings
-from polyguard_assets.supplied import SuppliedSources
+from polyguard_assets.supplied import SuppliedSources, configured_services
 
 GROUPS = ("sources", "knowledge", "patients", "scenarios", "corpora", "models", "evaluation", "evidence")
 MODULES = (
@@ -82,7 +82,7 @@ def default_resources() -> dict[str, Any]:
         "accelerator": LocalAccelerator(),
         "model_source": models.ModelSource(),
         "settings": Settings(),
-        "supplied_sources": SuppliedSources(),
+        "supplied_sources": SuppliedSources(services=configured_services()),
     }
 
 

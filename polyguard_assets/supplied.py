@@ -83,13 +83,26 @@ class SuppliedSources(dg.ConfigurableResource):  # type: ignore[type-arg]
                     raise PolyGuardError(f"{field}.{name}", name, f"use one of {', '.join(catalogue())}")
 
 
+WEB_SOURCES = ("rxnav", "openfda", "dailymed")
+
+
+def configured_services() -> dict[str, str]:
+    """Base URLs given by environment: `POLYGUARD_RXNAV_URL`, `POLYGUARD_OPENFDA_URL`, `POLYGUARD_DAILYMED_URL`."""
+    urls = {source: os.environ.get(f"POLYGUARD_{source.upper()}_URL", "") for source in WEB_SOURCES}
+    return {source: url for source, url in urls.items() if url}
+
+
 def supply_signature(source: str) -> str:
-    """Names, sizes and times of a source's default subfolder: part of the code version, so new files make it stale."""
+    """What is supplied by default: names, sizes and times of the subfolder's files, and the service URL.
+
+    Part of the code version, so that new files make the asset stale.
+    """
     folder = supplied_folder() / source
     paths = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    if not paths:
+    url = configured_services().get(source, "")
+    if not paths and not url:
         return "none"
-    parts = [f"{p.relative_to(folder)}|{p.stat().st_size}|{p.stat().st_mtime_ns}" for p in paths]
+    parts = [url] + [f"{p.relative_to(folder)}|{p.stat().st_size}|{p.stat().st_mtime_ns}" for p in paths]
     return sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

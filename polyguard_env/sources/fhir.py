@@ -50,7 +50,7 @@ def read(files: Files) -> pd.DataFrame:
     """
     placed = [one for path in files["bundles"] for one in _resources(path)]
     today = max((day for _, _, resource in placed for day in _days(resource)), default="")
-    people: dict[str, Any] = {}
+    people: dict[str, PatientRecord] = {}
     for place, url, resource in placed:
         if resource["resourceType"] == "Patient" and not (
             resource.get("deceasedBoolean") or resource.get("deceasedDateTime")
@@ -126,10 +126,9 @@ def _person(place: str, resource: Resource, today: str) -> PatientRecord:
     if len(born) < 4 or not today:
         field = "Patient.birthDate" if len(born) < 4 else "date of any resource"
         raise PolyGuardError(f"{place}, {field}", born, "give it: the age follows from both")
-    a, b = (
-        date.fromisoformat((born + "-07-01")[:10] if len(born) == 4 else (born + "-15")[:10]),
-        date.fromisoformat(today),
-    )
+    # FHIR allows a year, or a year and month: the middle of what is left open.
+    a = date.fromisoformat((born + ("-07-01" if len(born) == 4 else "-15"))[:10])
+    b = date.fromisoformat(today)
     age = b.year - a.year - ((b.month, b.day) < (a.month, a.day))
     sex = SEXES.get(resource.get("gender", ""), "")
     return PatientRecord(SOURCE, str(resource.get("id", "")), age, sex, date=today)

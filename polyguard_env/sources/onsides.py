@@ -40,8 +40,10 @@ def read(files: Files) -> pd.DataFrame:
     terms = _vocabulary(files["terms"], "meddra_id", "meddra_name")
     ingredients = _vocabulary(files["ingredients"], "rxnorm_id", "rxnorm_name")
     of_label = _ingredient_of_label(files)
-    seen: set[tuple[str, str, str]] = set()
-    boxed: Counter[tuple[str, str]] = Counter()
+    # Millions of rows: the same text is kept once.
+    texts: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    in_box: set[tuple[str, str]] = set()
     for path in files["effects"]:
         for line, row in read_rows(path, ("product_label_id", "label_section", "effect_meddra_id")):
             one_of(path, line, "label_section", row["label_section"], SECTIONS)
@@ -49,10 +51,13 @@ def read(files: Files) -> pd.DataFrame:
             if not effect or not ingredient:
                 continue
             one_of(path, line, "effect_meddra_id", effect if effect not in terms else "known", {"known": ""})
-            key = (ingredient, effect, row["product_label_id"])
-            boxed[ingredient, effect] += row["label_section"] == "BW"
-            seen.add(key)
-    labels = Counter((ingredient, effect) for ingredient, effect, _ in seen)
+            label = row["product_label_id"]
+            pair = (texts.setdefault(label, label), texts.setdefault(effect, effect))
+            seen.add(pair)
+            if row["label_section"] == "BW":
+                in_box.add(pair)
+    labels = Counter((of_label[label], effect) for label, effect in seen)
+    boxed = Counter((of_label[label], effect) for label, effect in in_box)
     rows = [
         (rxcui, ingredients.get(rxcui, ""), effect, terms[effect], count, boxed[rxcui, effect])
         for (rxcui, effect), count in sorted(labels.items())

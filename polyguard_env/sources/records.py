@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.names import normalise
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.model import Patient, RegimenItem, Sex
 from polyguard_env.sources.catalogue import described
@@ -120,6 +122,13 @@ def condition_of(coded: str) -> str:
 
 
 @cache
+def allergen_classes() -> dict[str, str]:
+    """Normalised class name to class id, for allergies to a whole class ("Penicillins")."""
+    rows = read_fragments("classes")
+    return {normalise(name): row["class_id"] for row in rows for name in (row["name"], row["class_id"])}
+
+
+@cache
 def observation_codes() -> dict[str, tuple[str, dict[str, float]]]:
     """Code ("loinc|...", "nhanes|...") to measurement id and, by unit, the factor to that table's unit."""
     found: dict[str, tuple[str, dict[str, float]]] = {}
@@ -179,6 +188,7 @@ class Joined:
         excluded: reason to number of records left out.
         unresolved: drug name to times it could not be resolved.
         unmapped: condition code to times it had no condition id.
+        allergens: allergen to times it was neither a drug nor a class (a food, a pollen).
     """
 
     patients: list[Patient]
@@ -186,6 +196,7 @@ class Joined:
     excluded: Counter[str]
     unresolved: Counter[str]
     unmapped: Counter[str]
+    allergens: Counter[str]
 
 
 PATIENT_COLUMNS = (
@@ -200,6 +211,7 @@ def to_patients(records: Iterable[PatientRecord], resolver: Resolver) -> Joined:
     excluded: Counter[str] = Counter()
     unresolved: Counter[str] = Counter()
     unmapped: Counter[str] = Counter()
+    allergens: Counter[str] = Counter()
     for record in records:
         if not YOUNGEST <= record.age <= OLDEST:
             excluded["under 65" if record.age < YOUNGEST else "over 110"] += 1
@@ -210,6 +222,7 @@ def to_patients(records: Iterable[PatientRecord], resolver: Resolver) -> Joined:
         patient, lost, codes, assumed = to_patient(record, resolver)
         unresolved.update(lost)
         unmapped.update(codes)
+        allergens.update(name for name in record.allergies if not allergy_of(name, resolver))
         patients.append(patient)
         rows.append(
             (record.source, described(record.source).year, patient.patient_id, patient.age, patient.sex,
@@ -218,7 +231,7 @@ def to_patients(records: Iterable[PatientRecord], resolver: Resolver) -> Joined:
              json.dumps(patient.to_dict(), sort_keys=True))
         )  # fmt: skip
     frame = pd.DataFrame(rows, columns=list(PATIENT_COLUMNS))
-    return Joined(patients, frame, excluded, unresolved, unmapped)
+    return Joined(patients, frame, excluded, unresolved, unmapped, allergens)
 
 
 def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list[str], list[str], list[str]]:
@@ -236,7 +249,7 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
             days[drug_id] = max(days.get(drug_id, 0.0), time)
     conditions = [condition_of(code) for code in record.conditions]
     codes = [code for code, known in zip(record.conditions, conditions, strict=True) if not known]
-    allergies = [drug_id for name in record.allergies for drug_id in resolver.resolve_all(name)]
+    allergies = [place for name in record.allergies for place in allergy_of(name, resolver)]
     sex: Sex = "F" if record.sex == "F" else "M"
     patient = Patient(
         patient_id=f"{record.source}:{record.patient_id}",
@@ -250,6 +263,16 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
         regimen=tuple(RegimenItem(drug_id, days=max(1, round(time))) for drug_id, time in days.items()),
     )
     return patient, lost, codes, assumed
+
+
+def allergy_of(name: str, resolver: Resolver) -> tuple[str, ...]:
+    """Drug ids of an allergen, else its class id; empty when it is neither."""
+    plain = normalise(
+        re.sub(r"^allergy to ", "", re.sub(r"\([^)]*\)", " ", name), flags=re.IGNORECASE).replace("_", " ")
+    )
+    found = resolver.resolve_all(plain)
+    class_id = allergen_classes().get(plain) or allergen_classes().get(f"{plain}s")
+    return found or ((class_id,) if class_id else ())
 
 
 def listed(counts: Mapping[str, int], most: int = 50) -> list[tuple[str, int]]:

@@ -100,4 +100,5 @@ def test_blocking_checks_guard_what_matters(defs: dg.Definitions) -> None:
     assert blocking >= {
         "edges_are_sound", "splits_are_disjoint", "rewards_are_bounded", "corpora_hold_no_holdout_pair",
         "exported_artifact_answers", "cohort_is_plausible", "evaluation_is_bounded_and_held_out",
+        "passages_are_sourced", "training_text_names_no_holdout_pair", "evidence_is_found",
     }  # fmt: skip

@@ -12,7 +12,7 @@ from polyguard_env.__main__ import main
 from polyguard_env.environment.splits import pair_split
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.evidence.corpus import CorpusBuilder, frame_of, training_passages
-from polyguard_env.evidence.labels import label_passages, pieces
+from polyguard_env.evidence.labels import label_passages, newest, pieces
 from polyguard_env.evidence.names import NameFinder
 from polyguard_env.evidence.questions import make_questions, recall
 from polyguard_env.evidence.search import EvidenceIndex, word_tokens
@@ -125,6 +125,12 @@ def test_a_label_that_names_a_held_out_pair_is_marked(knowledge: KnowledgeBase, 
     assert training_passages(frame).empty
     assert leaking_passages(frame, knowledge) == [passage.passage_id]
     assert list(label_passages(label(text, []), builder)) == []
+
+
+def test_only_the_newest_labels_of_a_drug_are_kept() -> None:
+    many = pd.concat([label(f"Text {n}.", ["warfarin"]).assign(date=f"202{n}-01-01") for n in range(6)])
+    kept = newest(many.reset_index(drop=True))
+    assert sorted(kept["date"]) == ["2023-01-01", "2024-01-01", "2025-01-01"]
 
 
 def test_long_labels_are_cut_at_sentences() -> None:

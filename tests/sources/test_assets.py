@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from polyguard_assets.definitions import asset_groups
 from polyguard_assets.defs.knowledge import supplied as joined
 from polyguard_assets.defs.sources import supplied, web
 from polyguard_assets.io.parquet import ParquetIOManager
-from polyguard_assets.supplied import SuppliedSources, supply_signature
+from polyguard_assets.supplied import SuppliedSources, configured_services, supply_signature
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 
@@ -119,6 +120,22 @@ def test_new_files_change_the_signature(lake: Path, tmp_path: Path, monkeypatch:
     (tmp_path / "ddinter").mkdir()
     (tmp_path / "ddinter" / "a.csv").write_text("x")
     assert supply_signature("ddinter") != "none"
+    assert supply_signature("openfda") == "none" and configured_services() == {}
+    monkeypatch.setenv("POLYGUARD_OPENFDA_URL", "https://api.fda.gov")
+    assert supply_signature("openfda") != "none" and configured_services() == {"openfda": "https://api.fda.gov"}
+
+
+def test_a_configured_service_is_asked_and_its_labels_join(
+    lake: Path, instance: dg.DagsterInstance, double: Any
+) -> None:
+    label = {"set_id": "s1", "effective_time": "20230101", "warnings": ["Bleeding."],
+             "openfda": {"generic_name": ["WARFARIN SODIUM"]}}  # fmt: skip
+    double.answer = lambda path: (200, {}, json.dumps({"results": [label]}).encode())
+    shown = made(
+        lake, instance, [*GIVEN, *SOURCES, *joined.ASSETS], services={"openfda": double.url}, drugs=["warfarin"]
+    )
+    assert shown["openfda_labels"]["status"] == "fetched" and shown["openfda_labels"]["requests"] == 1
+    assert shown["supplied_texts"]["resolved"] == 1 and shown["dailymed_labels"]["status"] == "not supplied"
 
 
 def test_the_samples_flow_through(

@@ -59,6 +59,8 @@ def bundle() -> dict[str, Any]:
              {"code": coded("http://loinc.org", "8480-6", "s"), "valueQuantity": {"value": 142, "code": "mm[Hg]"}},
              {"code": coded("http://loinc.org", "8462-4", "d"), "valueQuantity": {"value": 80, "code": "mm[Hg]"}}]},
         {"resourceType": "AllergyIntolerance", "patient": {"reference": URN}, "code": {"text": "Penicillin V"}},
+        {"resourceType": "AllergyIntolerance", "patient": {"reference": URN}, "code": {"text": "Penicillins"}},
+        {"resourceType": "AllergyIntolerance", "patient": {"reference": URN}, "code": {"text": "Tree pollen"}},
         {"resourceType": "Procedure", "status": "completed", "subject": {"reference": URN}},
     ]  # fmt: skip
     urls = [URN] + [f"urn:uuid:{number}" for number in range(1, len(resources))]
@@ -77,7 +79,8 @@ def test_a_fhir_bundle_becomes_a_patient(write: Write, resolver: Resolver) -> No
     assert patient.conditions == ("atrial_fibrillation",)
     assert patient.measurements["creatinine"] == pytest.approx(1.1, abs=0.01)
     assert (patient.measurements["systolic_bp"], patient.measurements["diastolic_bp"]) == (142, 80)
-    assert patient.allergies == (resolver.resolve_all("Penicillin V")[0],)
+    assert patient.allergies == (resolver.resolve_all("Penicillin V")[0], "penicillins")
+    assert dict(joined.allergens) == {"Tree pollen": 1}
     assert dict(joined.unresolved) == {"Unobtainium": 1}
 
 

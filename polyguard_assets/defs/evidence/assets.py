@@ -81,11 +81,11 @@ def leaking_passages(corpus: pd.DataFrame, knowledge: KnowledgeBase) -> list[str
 
 
 @dg.asset_check(asset="evidence_index", blocking=True)
-def evidence_is_found(evidence_corpus: pd.DataFrame) -> dg.AssetCheckResult:
+def evidence_is_found() -> dg.AssetCheckResult:
     """Recall@5 of at least 0.95 on questions worded unlike the passages, many with brand names."""
     knowledge = KnowledgeBase.load(knowledge_folder())
     index = EvidenceIndex.load(evidence_index_folder(), knowledge)
-    questions = make_questions(evidence_corpus, knowledge, QUESTIONS_PER_KIND, QUESTION_SEED)
+    questions = make_questions(index.corpus, knowledge, QUESTIONS_PER_KIND, QUESTION_SEED)
     found, missed = recall(index, questions)
     return dg.AssetCheckResult(
         passed=found["all"] >= LEAST_RECALL,

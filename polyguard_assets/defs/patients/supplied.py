@@ -30,6 +30,7 @@ def supplied_patients(supplied_names: pd.DataFrame, **records: pd.DataFrame) -> 
         "supplied_patients", joined.frame, status="supplied" if joined.patients or joined.excluded else "not supplied",
         patients=len(joined.frame), excluded=dict(joined.excluded), unresolved=len(joined.unresolved),
         unresolved_names=dict(listed(joined.unresolved)), unmapped_conditions=dict(listed(joined.unmapped)),
+        other_allergens=dict(listed(joined.allergens)),
         by_source={str(name): int(count) for name, count in joined.frame["source"].value_counts().items()},
         reviewed=len(reviewed), findings=sum(len(report.findings) for report in reviewed),
     )  # fmt: skip
