@@ -17,7 +17,7 @@ from polyguard_assets.defs.patients import supplied as supplied_patients
 from polyguard_assets.defs.scenarios import assets as scenarios
 from polyguard_assets.defs.scenarios import checks as scenario_checks
 from polyguard_assets.defs.sources import assets as sources
-from polyguard_assets.environment_server import EnvironmentServer
+from polyguard_assets.environment_server import URL_VARIABLE, EnvironmentServer
 from polyguard_assets.io.parquet import ParquetIOManager
 from polyguard_assets.launchers.local import LocalAccelerator
 from polyguard_assets.paths import data_lake
@@ -78,7 +78,7 @@ def default_resources() -> dict[str, Any]:
     """Resources as `make demo` uses them."""
     return {
         "io_manager": ParquetIOManager(base_dir=str(data_lake()), groups=asset_groups()),
-        "environment_server": EnvironmentServer(url=dg.EnvVar("POLYGUARD_ENVIRONMENT_URL").get_value("") or ""),
+        "environment_server": EnvironmentServer(url=dg.EnvVar(URL_VARIABLE).get_value("") or ""),
         "accelerator": LocalAccelerator(),
         "model_source": models.ModelSource(),
         "settings": Settings(),

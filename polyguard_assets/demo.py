@@ -22,6 +22,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 from dagster._core.loader import LoadingContextForTest
 
+from polyguard_assets.environment_server import URL_VARIABLE, check_health
 from polyguard_assets.partitions import DEFAULT_MODEL_RUN
 from polyguard_assets.paths import data_lake, evidence_index_folder, knowledge_folder, model_folder, reports_folder
 from polyguard_assets.training.model_runs import model_run
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.filterwarnings("ignore", category=category)
     try:
         model_run(arguments.model_run)
+        if url := os.environ.get(URL_VARIABLE):
+            check_health(url)
         seconds = materialize_stale(arguments.model_run)
         summary = write_summary(arguments.model_run, seconds)
     except PolyGuardError as error:

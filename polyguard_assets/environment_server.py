@@ -18,6 +18,7 @@ from polyguard_assets.paths import data_lake, knowledge_folder, project_root
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KNOWLEDGE_VARIABLE
 
+URL_VARIABLE = "POLYGUARD_ENVIRONMENT_URL"
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 BANNER = "PolyGuard environment server on "

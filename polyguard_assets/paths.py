@@ -34,3 +34,11 @@ def evidence_index_folder() -> Path:
 
 def reports_folder() -> Path:
     return data_lake() / "reports"
+
+
+def within_project(path: Path) -> str:
+    """The path as metadata shows it: relative to the project where it lies inside, so that runs compare."""
+    try:
+        return path.resolve().relative_to(project_root().resolve()).as_posix()
+    except ValueError:
+        return str(path)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polyguard_assets.io.schema import arrow_schema, schemas, to_table
+from polyguard_assets.paths import within_project
 from polyguard_env.errors import PolyGuardError
 
 PREVIEW_ROWS = 5
@@ -53,7 +54,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                 "dagster/column_schema": dg.TableSchema(
                     columns=[dg.TableColumn(c.name, c.type, description=c.meaning) for c in schemas()[asset]]
                 ),
-                "path": dg.MetadataValue.path(str(path)),
+                "path": dg.MetadataValue.path(within_project(path)),
                 "bytes": path.stat().st_size,
                 "content_sha256": table_hash(table),
                 "preview": dg.MetadataValue.md(preview(table)),

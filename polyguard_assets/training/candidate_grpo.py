@@ -180,7 +180,7 @@ def build_trainer(
     torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
     choice = compute_dtype(config.dtype, device)
-    rows = read_corpus(config.corpus_path, GRPO_COLUMNS, config.split).to_dict("records")
+    rows: list[Any] = read_corpus(config.corpus_path, GRPO_COLUMNS, config.split).to_dict("records")
     tokenizer = load_tokenizer(config.model_dir)
     torch.manual_seed(config.seed)
     model = load_adapter(load_model(config.model_dir, choice.torch_dtype, device), config.adapter_dir, trainable=True)

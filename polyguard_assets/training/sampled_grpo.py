@@ -125,7 +125,7 @@ def build_trainer(
     torch.set_num_threads(config.threads)
     device = resolve_device(config.device)
     choice = compute_dtype(config.dtype, device)
-    rows = read_corpus(config.corpus_path, GRPO_COLUMNS, config.split).to_dict("records")
+    rows: list[Any] = read_corpus(config.corpus_path, GRPO_COLUMNS, config.split).to_dict("records")
     tokenizer = load_tokenizer(config.model_dir)
     torch.manual_seed(config.seed)
     if config.use_unsloth:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.patients.reading import read_patient, resolve_drug
 from polyguard_env.risk.findings import RiskReport
 from polyguard_env.risk.review import review_regimen
 
@@ -36,19 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def resolve_drug(name: str, knowledge: KnowledgeBase, field: str) -> tuple[str, ...]:
-    """Drug ids of a name (several for a combination product).
-
-    Raises:
-        PolyGuardError: the name is unknown; the fix lists near names, which are never taken silently.
-    """
-    found = knowledge.resolve_all(name)
-    if not found:
-        near = ", ".join(knowledge.suggest(name)[:3])
-        raise PolyGuardError(field, name, f"check the spelling; known names near it: {near or 'none'}")
-    return found
-
-
 def patient_of_drugs(names: list[str], knowledge: KnowledgeBase) -> Patient:
     """A typical older adult taking the named drugs at unknown doses."""
     drugs = [drug for name in names if name.strip() for drug in resolve_drug(name.strip(), knowledge, "--drugs")]
@@ -58,27 +45,6 @@ def patient_of_drugs(names: list[str], knowledge: KnowledgeBase) -> Patient:
     return Patient(patient_id="drugs", regimen=regimen, **TYPICAL)  # type: ignore[arg-type]
 
 
-def read_patient(path: Path, knowledge: KnowledgeBase) -> Patient:
-    """A patient from a JSON file; regimen entries may name a drug instead of giving its id."""
-    if not path.is_file():
-        raise PolyGuardError("--patient", str(path), "give the path of a JSON file")
-    try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise PolyGuardError(f"{path.name} line {error.lineno}", error.msg, "write valid JSON") from error
-    regimen = []
-    for place, entry in enumerate(data.get("regimen", [])):
-        item = {"drug_id": entry} if isinstance(entry, str) else dict(entry)
-        name = item.pop("drug", None) or item.get("drug_id", "")
-        for drug_id in resolve_drug(str(name), knowledge, f"regimen[{place}].drug_id"):
-            regimen.append(item | {"drug_id": drug_id})
-    try:
-        return Patient.from_dict(data | {"regimen": regimen, "patient_id": data.get("patient_id", path.stem)})
-    except TypeError as error:
-        fix = "give age, sex, weight and height, and only fields of a patient (docs/knowledge.md)"
-        raise PolyGuardError(path.name, str(error), fix) from error
-
-
 def as_text(report: RiskReport, patient: Patient, knowledge: KnowledgeBase) -> str:
     """The report for a person to read."""
     names = ", ".join(knowledge.drugs[drug].name for drug in patient.drug_ids)
@@ -86,6 +52,9 @@ def as_text(report: RiskReport, patient: Patient, knowledge: KnowledgeBase) -> s
     for finding in report.findings:
         what = " + ".join(finding.drugs)
         lines.append(f"[{finding.severity}] {finding.category}: {what} ({finding.mechanism})")
-        lines.append(f"    {finding.management}; evidence {', '.join(finding.evidence_ids)}")
+        action = finding.management
+        if finding.measurement and ":" not in action:
+            action += f": {finding.measurement.replace('_', ' ')}"
+        lines.append(f"    {action}; evidence {', '.join(finding.evidence_ids)}")
     lines += ["", f"Knowledge {report.knowledge_fingerprint}.", report.disclaimer]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from polyguard_env.environment.messages import ActionType
 from polyguard_env.environment.potential import Risk
 from polyguard_env.environment.splits import interaction_allowed
 from polyguard_env.knowledge.schema import SEVERITY_RANK
-from polyguard_env.risk.index import RuleIndex
+from polyguard_env.risk.index import RuleIndex, terms
 
 LEAST_DISTRACTORS = 2
 MOST = {"easy": 6, "medium": 7, "hard": 8}
@@ -140,6 +140,8 @@ def end_offers(drug_id: str, state: EpisodeState, scenario: Scenario, index: Rul
 def swap_offers(drug_id: str, state: EpisodeState, scenario: Scenario, index: RuleIndex) -> Iterable[Offer]:
     """Substitutions of the table that fit the indication and break no split."""
     indication = state.regimen[drug_id].indication
+    others = [name for name in state.regimen if name != drug_id]
+    present = {*others, *scenario.patient.conditions}.union(*(index.drug(name).classes for name in others))
     shown = 0
     for rule in index.rules("substitution", drug_id):
         new = rule.fields["replacement"]
@@ -147,8 +149,7 @@ def swap_offers(drug_id: str, state: EpisodeState, scenario: Scenario, index: Ru
             continue
         if rule.fields.get("indication") and rule.fields["indication"] != indication:
             continue
-        wrong = {part.split(":")[-1] for part in rule.fields.get("wrong_if", "").split(";") if part}
-        if wrong & set(scenario.patient.conditions):
+        if terms(rule.fields.get("wrong_if", "")) & present:
             continue
         yield Offer(ActionType.SUBSTITUTE_DRUG, (drug_id, new), f"switch {drug_word(drug_id)} to {drug_word(new)}")
         shown += 1

@@ -10,9 +10,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from polyguard_env.environment.episode import EpisodeState, Scenario
+from polyguard_env.risk.burden import burden_totals
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.index import RuleIndex
-from polyguard_env.risk.review import burden_totals, find_all
+from polyguard_env.risk.review import find_all
 
 SEVERITY_WEIGHT = {"contraindicated": 6.0, "major": 3.0, "moderate": 1.0, "minor": 0.2}
 DBI_WEIGHT = 0.8

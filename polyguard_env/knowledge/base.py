@@ -14,6 +14,7 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -21,12 +22,11 @@ import pyarrow.parquet as pq
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.build import drugs_from
-from polyguard_env.knowledge.formulary import formulary_rows
 from polyguard_env.knowledge.names import NameIndex
 from polyguard_env.knowledge.schema import RULE_KINDS, Drug, Interaction, Rule
 from polyguard_env.knowledge.tabular import read_fragments, tables_hash
 
-TABLES = ("vocabulary", "classes", "interactions", "rules")
+TABLES = ("vocabulary", "classes", "profiles", "interactions", "rules")
 MANIFEST = "manifest.json"
 KNOWLEDGE_VARIABLE = "POLYGUARD_KNOWLEDGE"
 REBUILD = "run 'python -m polyguard_env build-knowledge'"
@@ -36,18 +36,18 @@ class KnowledgeBase:
     """Drugs, interactions and rules of one snapshot.
 
     Args:
-        tables: the four tables by name (see `TABLES`).
+        tables: the tables by name (see `TABLES`).
 
     Attributes:
         drugs: drug id to Drug.
-        fingerprint: content hash of the four tables, the same on every machine.
+        fingerprint: content hash of the tables, the same on every machine.
     """
 
     def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
         self.tables = dict(tables)
         self.fingerprint = fingerprint(tables)
         vocabulary = tables["vocabulary"]
-        self.drugs: dict[str, Drug] = drugs_from(vocabulary, tables["classes"])
+        self.drugs: dict[str, Drug] = drugs_from(vocabulary, tables["classes"], tables["profiles"])
         self.names = NameIndex(
             {
                 name: drug_id
@@ -163,11 +163,15 @@ class KnowledgeBase:
             raise PolyGuardError("rule kind", kind, f"use one of {', '.join(RULE_KINDS)}")
         if kind not in self._rules:
             rows = self.tables["rules"]
-            self._rules[kind] = tuple(
-                Rule(r.rule_id, r.kind, r.drug_id, r.severity, json.loads(r.fields), r.strength, r.source, int(r.year))
-                for r in rows[rows["kind"] == kind].itertuples(index=False)
-            )
+            self._rules[kind] = tuple(_rule(row) for row in rows[rows["kind"] == kind].itertuples(index=False))
         return self._rules[kind]
+
+
+def _rule(row: Any) -> Rule:
+    return Rule(
+        row.rule_id, row.kind, row.drug_id, row.severity, json.loads(row.fields), row.strength, row.source,
+        int(row.year),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=2)
@@ -187,13 +191,12 @@ def combination_products(drugs: Collection[str]) -> dict[str, tuple[str, ...]]:
 
 
 def fingerprint(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Content hash of the tables, the formulary profiles and the combination products: 16 hex digits.
+    """Content hash of the tables and the combination products: 16 hex digits.
 
     Independent of machine, row order and column order.
     """
     digest = sha256()
     frames = {name: tables[name] for name in TABLES} | {
-        "formulary": pd.DataFrame(formulary_rows()),
         "combinations": pd.DataFrame(read_fragments("combinations")),
     }
     for name, frame in frames.items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +21,15 @@ from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.knowledge.vocabulary import NameDictionary, build_vocabulary, thesaurus_ids
 
-__all__ = ["build_classes", "build_interactions", "build_rules", "build_vocabulary", "class_tree", "drugs_from"]
+__all__ = [
+    "build_classes",
+    "build_interactions",
+    "build_profiles",
+    "build_rules",
+    "build_vocabulary",
+    "class_tree",
+    "drugs_from",
+]
 
 ANSM_SOURCE, ANSM_YEAR = "ansm2020", 2020
 OUTRANKS = {"rule": 3, "ansm": 2, "derived": 1}
@@ -49,9 +58,15 @@ def build_classes(vocabulary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["drug_id", "class_id", "distance"])
 
 
-def drugs_from(vocabulary: pd.DataFrame, classes: pd.DataFrame) -> dict[str, Drug]:
+def build_profiles() -> pd.DataFrame:
+    """The formulary, one row per drug, every column as text (see `profile_of`)."""
+    return pd.DataFrame(formulary_rows())
+
+
+def drugs_from(vocabulary: pd.DataFrame, classes: pd.DataFrame, profile_rows: pd.DataFrame) -> dict[str, Drug]:
     """Drug objects by id, profiles attached."""
-    profiles = {row["drug_id"]: profile_of(row) for row in formulary_rows()}
+    rows: list[Any] = profile_rows.to_dict("records")
+    profiles = {row["drug_id"]: profile_of(row) for row in rows}
     held: dict[str, list[str]] = {}
     for row in classes.sort_values(["drug_id", "distance"], kind="stable").itertuples():
         held.setdefault(str(row.drug_id), []).append(str(row.class_id))

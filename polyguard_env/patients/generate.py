@@ -15,9 +15,10 @@ import pandas as pd
 import pyarrow as pa
 
 from polyguard_env.errors import PolyGuardError
+from polyguard_env.patients.body import intercepts, make_body, make_conditions
 from polyguard_env.patients.counter import normal, uniform
 from polyguard_env.patients.model import Patient, RegimenItem
-from polyguard_env.patients.tables import Prevalence, phenotypes, prevalences, slots
+from polyguard_env.patients.tables import phenotypes, slots
 from polyguard_env.risk.index import RuleIndex
 
 ALLERGENS: tuple[tuple[str, float], ...] = (
@@ -26,13 +27,13 @@ ALLERGENS: tuple[tuple[str, float], ...] = (
     ("macrolides", 0.02),
     ("nsaids", 0.02),
 )
-LABS = ("creatinine", "potassium", "sodium", "heart_rate", "systolic_bp", "qtc", "haemoglobin")
 HIGHEST_NUMBER = 2**62
 DOSE_CUTS = (0.30, 0.85)
 BLOCK = 256
 KEPT_BLOCKS = 64
-UNTREATED_SHARE = 0.055
-HABIT_MEAN, HABIT_SPREAD = 1.16, 0.34
+FALLS_BASE, FALLS_PER_FRAILTY = -1.95, 0.26
+UNTREATED_SHARE = 0.068
+HABIT_MEAN, HABIT_SPREAD = 1.17, 0.36
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +100,19 @@ class PatientGenerator:
 
     def _cohort(self, numbers: np.ndarray) -> Cohort:
         seed = self.seed
-        age = 65.0 + np.minimum(35.0, _gamma2(seed, "age", numbers) * 5.0)
-        age = np.floor(age)
-        female = uniform(seed, "sex", numbers) < 0.50 + 0.004 * (age - 65)
-        latent = normal(seed, "latent", numbers)
-        height = np.where(female, 159.5, 173.5) + 6.5 * normal(seed, "height", numbers) - 0.12 * (age - 70)
-        bmi = np.clip(28.6 - 0.13 * (age - 70) + 1.0 * latent + 4.6 * normal(seed, "bmi", numbers), 16.5, 50.0)
-        weight = bmi * (height / 100.0) ** 2
-        decline = np.exp(0.011 * (age - 70) + 0.07 * latent + 0.24 * normal(seed, "kidney", numbers))
-        tail = np.where(uniform(seed, "kidney_disease", numbers) < 0.045, 1.9, 1.0)
-        creatinine = np.clip(np.where(female, 0.78, 0.98) * decline * tail, 0.35, 9.0)
-        egfr = ckd_epi_vector(age, creatinine, female)
-        conditions = self._conditions(numbers, age, female, latent, bmi, egfr)
+        body = make_body(seed, numbers)
+        age, female, latent, egfr = body.age, body.female, body.latent, body.egfr
+        conditions = make_conditions(seed, numbers, body, intercepts())
         ids = tuple(conditions)
         matrix = np.stack([conditions[name] for name in ids], axis=1)
         frailty = np.clip(
             np.round(2.6 + (age - 72) / 9 + 0.65 * latent + 0.9 * normal(seed, "frailty", numbers)), 1, 9
         ).astype(np.int8)
-        falls = _poisson(uniform(seed, "falls", numbers), np.exp(-1.55 + 0.26 * frailty))
+        falls = _poisson(uniform(seed, "falls", numbers), np.exp(FALLS_BASE + FALLS_PER_FRAILTY * frailty))
         impaired = np.where(conditions["dementia"], 9.0, 0.0)
         cognition = np.clip(np.round(28.6 - 0.05 * (age - 70) - impaired + 1.3 * normal(seed, "mmse", numbers)), 3, 30)
         drugs, doses = self._regimen(numbers, conditions)
-        labs = self._labs(numbers, creatinine, egfr, conditions)
+        labs = self._labs(numbers, body.creatinine, egfr, conditions)
         grade = uniform(seed, "child_pugh", numbers)
         child = np.where(conditions["cirrhosis"], np.where(grade < 0.6, "A", np.where(grade < 0.9, "B", "C")), "")
         genes = phenotypes()
@@ -135,28 +127,9 @@ class PatientGenerator:
         )
         allergy = np.stack([uniform(seed, f"allergy/{name}", numbers) < share for name, share in ALLERGENS], axis=1)
         return Cohort(
-            numbers, age, female, np.round(height, 1), np.round(weight, 1), frailty, falls, cognition, labs, child,
-            ids, matrix, self.drug_ids, drugs, doses, phenotype, allergy,
+            numbers, age, female, np.round(body.height, 1), np.round(body.weight, 1), frailty, falls, cognition, labs,
+            child, ids, matrix, self.drug_ids, drugs, doses, phenotype, allergy,
         )  # fmt: skip
-
-    def _conditions(
-        self, numbers: np.ndarray, age: np.ndarray, female: np.ndarray, latent: np.ndarray, bmi: np.ndarray,
-        egfr: np.ndarray,
-    ) -> dict[str, np.ndarray]:  # fmt: skip
-        held: dict[str, np.ndarray] = {"ckd": egfr < 60.0}
-        base = {entry.condition: (entry.female + entry.male) / 2 for entry in prevalences()} | {"ckd": 0.23}
-        for entry in prevalences():
-            if entry.condition == "obesity":
-                held["obesity"] = bmi >= 30.0
-                continue
-            logit = np.where(female, _intercept(entry, entry.female, base), _intercept(entry, entry.male, base))
-            logit = logit + entry.age_slope * (age - 74.0) / 10.0 + entry.load * latent
-            for parent, effect in entry.parents:
-                logit = logit + effect * held[parent]
-            chance = 1.0 / (1.0 + np.exp(-logit))
-            chance = np.where(np.where(female, entry.female, entry.male) > 0, chance, 0.0)
-            held[entry.condition] = uniform(self.seed, f"condition/{entry.condition}", numbers) < chance
-        return held
 
     def _regimen(self, numbers: np.ndarray, held: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         drugs = np.full((len(numbers), len(self.slots)), -1, dtype=np.int16)
@@ -285,29 +258,8 @@ class PatientGenerator:
 
     def frame(self, start: int, count: int) -> pd.DataFrame:
         """`table` as a DataFrame."""
-        return self.table(start, count).to_pandas()
-
-
-def ckd_epi_vector(age: np.ndarray, creatinine: np.ndarray, female: np.ndarray) -> np.ndarray:
-    """CKD-EPI 2021 for arrays of shape (n,); see `risk.calculators.ckd_epi_2021`."""
-    kappa = np.where(female, 0.7, 0.9)
-    alpha = np.where(female, -0.241, -0.302)
-    ratio = creatinine / kappa
-    value = 142.0 * np.minimum(ratio, 1.0) ** alpha * np.maximum(ratio, 1.0) ** -1.200 * 0.9938**age
-    return np.where(female, value * 1.012, value)
-
-
-def _intercept(entry: Prevalence, prevalence: float, base: dict[str, float]) -> float:
-    """Logit intercept that gives the marginal prevalence despite latent load and parents."""
-    share = min(max(prevalence, 1e-4), 1 - 1e-4)
-    spread = entry.load**2 + sum(e * e * base[p] * (1 - base[p]) for p, e in entry.parents)
-    marginal = np.log(share / (1 - share)) * np.sqrt(1.0 + 0.346 * spread)
-    return float(marginal - sum(effect * base[parent] for parent, effect in entry.parents))
-
-
-def _gamma2(seed: int, column: str, numbers: np.ndarray) -> np.ndarray:
-    """Gamma draws of shape 2, scale 1."""
-    return np.asarray(-np.log(uniform(seed, f"{column}/1", numbers)) - np.log(uniform(seed, f"{column}/2", numbers)))
+        frame: pd.DataFrame = self.table(start, count).to_pandas()
+        return frame
 
 
 def _poisson(draw: np.ndarray, rate: np.ndarray, most: int = 9) -> np.ndarray:

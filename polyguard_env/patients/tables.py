@@ -11,6 +11,8 @@ import numpy as np
 
 from polyguard_env.errors import PolyGuardError
 
+LABS = ("creatinine", "potassium", "sodium", "heart_rate", "systolic_bp", "qtc", "haemoglobin")
+
 
 @dataclass(frozen=True, slots=True)
 class Prevalence:

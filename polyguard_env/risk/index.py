@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import Drug, DrugProfile, Interaction, Rule
+
+INDEXED = (
+    "renal",
+    "hepatic",
+    "taper",
+    "substitution",
+    "drug_disease",
+    "monitoring",
+    "burden",
+    "combination",
+    "pharmacogenomics",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,19 @@ def load_condition_priorities() -> dict[str, ConditionPriority]:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Hyperedge:
+    """A combination of `sides` drugs, and one of its rule rows."""
+
+    rule: Rule
+    sides: int
+
+
+def terms(cell: str) -> set[str]:
+    """Names in a `;` list of `class:`, `drug:` or `condition:` terms."""
+    return {part.split(":")[-1].strip() for part in cell.split(";") if part.strip()}
+
+
 class RuleIndex:
     """Read-only look-ups over one knowledge base.
 
@@ -42,11 +68,12 @@ class RuleIndex:
         self.knowledge = knowledge
         self.priorities = load_condition_priorities()
         self._by_drug: dict[str, dict[str, list[Rule]]] = {}
-        for kind in ("renal", "hepatic", "taper", "substitution", "drug_disease", "monitoring"):
+        for kind in INDEXED:
             table: dict[str, list[Rule]] = defaultdict(list)
             for rule in knowledge.rules(kind):
                 table[rule.drug_id].append(rule)
             self._by_drug[kind] = dict(table)
+        self.combinations = _hyperedges(knowledge.rules("combination"))
         self.omissions: tuple[Rule, ...] = tuple(knowledge.rules("omission"))
         self.duplicates: dict[str, dict[str, Rule]] = defaultdict(dict)
         for rule in knowledge.rules("duplicate_therapy"):
@@ -80,3 +107,10 @@ class RuleIndex:
         """Short label of a condition for compact text."""
         known = self.priorities.get(condition)
         return known.short if known else condition.replace("_", " ")
+
+
+def _hyperedges(rules: Sequence[Rule]) -> dict[str, Hyperedge]:
+    sides: dict[str, set[str]] = defaultdict(set)
+    for rule in rules:
+        sides[rule.rule_id].add(rule.fields["side"])
+    return {rule.rule_id: Hyperedge(rule, len(sides[rule.rule_id])) for rule in rules}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
@@ -11,9 +10,12 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import Interaction, Rule, Severity
 from polyguard_env.patients.model import Patient, RegimenItem
-from polyguard_env.risk.calculators import ckd_epi_2021, cockcroft_gault, drug_burden_index
+from polyguard_env.risk.burden import burden_findings
+from polyguard_env.risk.calculators import ckd_epi_2021, cockcroft_gault
+from polyguard_env.risk.combinations import combination_findings
 from polyguard_env.risk.findings import Finding, RiskReport, worst_first
-from polyguard_env.risk.index import RuleIndex
+from polyguard_env.risk.genes import gene_findings
+from polyguard_env.risk.index import RuleIndex, terms
 
 CHILD_PUGH_RANK = {"": 0, "A": 1, "B": 2, "C": 3}
 MONITOR_FOR_MECHANISM = {
@@ -54,13 +56,16 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
             near = ", ".join(knowledge.suggest(item.drug_id)[:3])
             fix = f"use a known drug id{f' such as {near}' if near else ''}"
             raise PolyGuardError("regimen.drug_id", item.drug_id, fix)
-    findings = find_all(patient, patient.regimen, rule_index(knowledge))
+    index = rule_index(knowledge)
+    # Genotypes stay out of the environment's inner loop: its observations do not show them.
+    findings = find_all(patient, patient.regimen, index) + gene_findings(patient, patient.regimen, index)
     return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint)
 
 
 def find_all(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
     """Findings of `regimen` taken by `patient`, unsorted; the environment's inner loop."""
-    findings = interaction_findings([item.drug_id for item in regimen], index)
+    drugs = [item.drug_id for item in regimen]
+    findings = interaction_findings(drugs, index) + combination_findings(drugs, index)
     kidney = kidney_function(patient)
     for item in regimen:
         findings += drug_disease_findings(item, patient, index)
@@ -260,85 +265,24 @@ def _pair_is_excepted(a: str, b: str, pairs: str, index: RuleIndex) -> bool:
     return False
 
 
-def burden_totals(regimen: Sequence[RegimenItem], index: RuleIndex) -> dict[str, float]:
-    """Whole-regimen burden: ACB total, Drug Burden Index, CNS-active count, fall-risk count, drug count."""
-    profiles = [(item, index.profile(item.drug_id)) for item in regimen]
-    return {
-        "acb": float(sum(p.acb for _, p in profiles if p)),
-        "dbi": drug_burden_index(
-            (item.dose if item.dose is not None else p.dose_usual, p.dbi_delta)
-            for item, p in profiles
-            if p and p.dbi_delta
-        ),
-        "cns_active": float(sum(1 for _, p in profiles if p and p.cns_active)),
-        "fall_risk": float(sum(1 for _, p in profiles if p and p.fall_risk >= 2)),
-        "drugs": float(len(regimen)),
-    }
-
-
-def burden_findings(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
-    """Burden above the thresholds of the Beers criteria and the scales' authors; fall risk drug by drug."""
-    totals = burden_totals(regimen, index)
-    carriers: dict[str, list[str]] = defaultdict(list)
-    findings = []
-    for item in regimen:
-        profile = index.profile(item.drug_id)
-        if profile is None:
-            continue
-        if profile.acb:
-            carriers["acb"].append(item.drug_id)
-        if profile.cns_active:
-            carriers["cns_active"].append(item.drug_id)
-        if patient.falls and profile.fall_risk >= 2:
-            sedating = profile.sedation >= 2 or profile.acb >= 2
-            findings.append(
-                Finding(
-                    finding_id=f"burden:fall_risk:{item.drug_id}",
-                    category="burden",
-                    severity="major" if sedating else "moderate",
-                    drugs=(item.drug_id,),
-                    mechanism="fall_risk",
-                    management="avoid",
-                    evidence_ids=("burden:fall_risk", "stoppfall2021"),
-                )
-            )
-    limits: tuple[tuple[str, bool, Severity, str], ...] = (
-        ("acb", totals["acb"] >= 3, "moderate", "acb2012"),
-        ("cns_active", totals["cns_active"] >= 3, "major", "beers2023"),
-    )
-    findings += [
-        Finding(
-            finding_id=f"burden:{name}",
-            category="burden",
-            severity=severity,
-            drugs=tuple(sorted(carriers[name])),
-            mechanism=name,
-            management="avoid",
-            evidence_ids=(f"burden:{name}", source),
-        )
-        for name, exceeded, severity, source in limits
-        if exceeded
-    ]
-    return findings
-
-
 def omission_findings(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
     """Indicated drugs that are missing (START-like), unless something makes them wrong."""
     drugs = {item.drug_id for item in regimen}
     names = drugs.union(*(index.drug(d).classes for d in drugs)) if drugs else set()
     conditions = set(patient.conditions)
+    asked = conditions | {"", "*"}
     findings: dict[str, Finding] = {}
     for rule in index.omissions:
         fields = rule.fields
         preferred = fields.get("preferred") or rule.drug_id
-        if rule.drug_id != preferred or fields["condition"] not in conditions | {"", "*"}:
+        if rule.drug_id != preferred or fields["condition"] not in asked:
             continue
-        if any(target in names for target in _terms(fields.get("target", "")) or {rule.drug_id}):
+        if any(target in names for target in terms(fields.get("target", "")) or {rule.drug_id}):
             continue
-        required = _terms(fields.get("with_drug", ""))
+        required = terms(fields.get("with_drug", ""))
         if required and not required & names:
             continue
-        if _terms(fields.get("absent_if", "")) & (names | conditions):
+        if terms(fields.get("absent_if", "")) & (names | conditions):
             continue
         findings[rule.rule_id] = Finding(
             finding_id=f"omission:{rule.rule_id}",
@@ -350,7 +294,3 @@ def omission_findings(patient: Patient, regimen: Sequence[RegimenItem], index: R
             evidence_ids=(rule.rule_id, rule.source),
         )
     return list(findings.values())
-
-
-def _terms(cell: str) -> set[str]:
-    return {part.split(":")[-1].strip() for part in cell.split(";") if part.strip()}

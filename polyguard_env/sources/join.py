@@ -87,6 +87,45 @@ def agreement(edges: pd.DataFrame, supplied: pd.DataFrame) -> dict[str, Any]:
     return report
 
 
+MANAGEMENT = {"contraindicated": "avoid", "major": "avoid", "moderate": "monitor", "minor": "none"}
+
+
+def with_supplied(edges: pd.DataFrame, supplied: pd.DataFrame) -> pd.DataFrame:
+    """The interaction graph joined with supplied grades, in the graph's columns and order.
+
+    A pair the graph has keeps its grade, gains the source, and disagrees where the grades differ ("major" is the
+    worst grade a supplied source has). A pair it lacks takes the worst supplied grade. Ungraded signals add nothing.
+    """
+    graded = supplied[supplied["resolved"].astype(bool) & (supplied["severity"] != "")]
+    if graded.empty:
+        return edges
+    rows: dict[tuple[str, str], dict[str, Any]] = {
+        (str(row["drug_a"]), str(row["drug_b"])): {str(name): value for name, value in row.items()}
+        for row in edges.to_dict("records")
+    }
+    added: set[tuple[str, str]] = set()
+    names = zip(*(graded[name] for name in ("drug_a", "drug_b", "severity", "source", "year")), strict=True)
+    for a, b, severity, source, year in names:
+        row = rows.get((a, b))
+        if row is None:
+            added.add((a, b))
+            row = rows[a, b] = {
+                "drug_a": a, "drug_b": b, "severity": severity, "mechanism": "other",
+                "effect": f"graded {severity} by {source}, which names no mechanism",
+                "management": MANAGEMENT[severity], "sources": source, "years": str(year), "disagree": False,
+            }  # fmt: skip
+        elif (a, b) in added and SEVERITY_RANK[severity] > SEVERITY_RANK[row["severity"]]:
+            row |= {"severity": severity, "management": MANAGEMENT[severity], "disagree": True}
+        dated = dict(zip(row["sources"].split(";"), row["years"].split(";"), strict=True)) | {source: str(year)}
+        ours = min(SEVERITY_RANK[row["severity"]], SEVERITY_RANK["major"])
+        row |= {
+            "sources": ";".join(sorted(dated)),
+            "years": ";".join(dated[name] for name in sorted(dated)),
+            "disagree": bool(row["disagree"]) or min(SEVERITY_RANK[severity], SEVERITY_RANK["major"]) != ours,
+        }
+    return pd.DataFrame([rows[pair] for pair in sorted(rows)], columns=list(edges.columns))
+
+
 def supplied_effects(onsides: pd.DataFrame, resolver: Resolver) -> pd.DataFrame:
     """Label adverse effects of drug ids; a combination's effects are kept out (which part causes it is unknown)."""
     rows: list[tuple[Any, ...]] = []

@@ -7,12 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from polyguard_assets.defs.corpora.assets import leaked_pairs
-from polyguard_assets.defs.knowledge.checks import edges_are_sound
+from polyguard_assets.defs.knowledge.checks import edges_are_sound, profiles_are_sound, rules_verdict
 from polyguard_assets.defs.models.assets import artifact_verdict
 from polyguard_assets.defs.patients.assets import cohort_is_plausible
 from polyguard_assets.defs.scenarios.checks import rewards_are_bounded, shared_between_splits
 from polyguard_assets.training.publish import write_json
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.patients.generate import PatientGenerator
+from polyguard_env.risk.review import rule_index
 
 ROWS = pd.DataFrame(
     {
@@ -53,9 +55,35 @@ def test_an_edge_without_source_fails() -> None:
     assert not edges_are_sound(edges.head(100)).passed
 
 
-def test_an_implausible_cohort_fails() -> None:
-    sober = pd.DataFrame({"drugs": [["a"]] * 100, "age": [70] * 100})
-    assert not cohort_is_plausible(sober).passed
+def test_a_rule_without_source_year_or_strength_fails() -> None:
+    rules = KnowledgeBase.default().tables["rules"].head(50)
+    assert rules_verdict(rules).passed
+    for column, value in (("source", "hearsay"), ("year", 0), ("strength", "")):
+        bad = rules.copy()
+        bad.loc[7, column] = value
+        assert not rules_verdict(bad).passed
+    assert not rules_verdict(rules.head(0)).passed
+
+
+def test_an_unsound_profile_fails() -> None:
+    profiles = KnowledgeBase.default().tables["profiles"]
+    assert profiles_are_sound(profiles).passed
+    for column in ("sources", "class_id"):
+        bad = profiles.copy()
+        bad.loc[3, column] = ""
+        assert not profiles_are_sound(bad).passed
+
+
+def test_an_implausible_cohort_fails(lake: Path) -> None:
+    KnowledgeBase.default().save(lake / "curated" / "knowledge")
+    people = PatientGenerator(rule_index(KnowledgeBase.default()), 3).frame(0, 8_000)
+    assert cohort_is_plausible(people).passed
+    nothing = [[] for _ in range(len(people))]
+    sober = people.assign(drugs=nothing, doses=nothing, indications=nothing)
+    result = cohort_is_plausible(sober)
+    assert not result.passed
+    assert "drugs_at_least_1" in str(result.metadata["outside"])
+    assert not cohort_is_plausible(people.assign(sex="F")).passed
 
 
 def test_a_fallback_or_other_weights_fail_the_artifact_check(lake: Path) -> None:

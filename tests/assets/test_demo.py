@@ -26,6 +26,16 @@ def test_an_unknown_model_run_is_one_clear_error(capsys: pytest.CaptureFixture[s
     assert shown.count("\n") == 1 and "smollm2-135m-instruct" in shown
 
 
+def test_an_unreachable_server_is_one_clear_error_before_any_work(
+    lake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POLYGUARD_ENVIRONMENT_URL", "http://127.0.0.1:9")
+    assert main([]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1 and "http://127.0.0.1:9" in shown.err and "make serve" in shown.err
+    assert shown.out == "" and not list(lake.iterdir())
+
+
 @dg.asset(code_version="1")
 def improvement_report() -> None:
     """Stands in for the asset of this name; only its freshness is looked at."""

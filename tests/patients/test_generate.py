@@ -7,7 +7,8 @@ import pytest
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.patients.generate import Cohort, PatientGenerator, ckd_epi_vector
+from polyguard_env.patients.body import ckd_epi_vector
+from polyguard_env.patients.generate import Cohort, PatientGenerator
 from polyguard_env.patients.model import Patient
 from polyguard_env.risk.calculators import ckd_epi_2021
 from polyguard_env.risk.review import rule_index

@@ -12,7 +12,7 @@ import pytest
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.sources import ddinter, rxnorm_rrf, twosides
-from polyguard_env.sources.join import agreement, supplied_interactions, unresolved_names
+from polyguard_env.sources.join import agreement, supplied_interactions, unresolved_names, with_supplied
 from polyguard_env.sources.resolve import Resolver, added_aliases, joined_names
 from polyguard_env.sources.supplied import find_files
 
@@ -174,3 +174,23 @@ def test_a_truncated_or_malformed_twosides_is_named(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(TWOSIDES.replace("8.5", "high").encode()))
     with pytest.raises(PolyGuardError, match="line 2, PRR"):
         twosides.read(find_files("twosides", tmp_path, twosides.FILES))
+
+
+def test_supplied_grades_join_the_graph_without_outranking_it(knowledge: KnowledgeBase) -> None:
+    edges = knowledge.interactions()
+    held = edges[edges["severity"] == "major"].iloc[0]
+    rows = [
+        (held["drug_a"], held["drug_b"], "minor", [], "ddinter", 2022, "a", "b", "1", True),
+        ("abacavir", "zinc_sulfate", "moderate", [], "ddinter", 2022, "a", "b", "2", True),
+        ("abacavir", "ascorbic_acid", "", ["rash"], "twosides", 2012, "a", "b", "3", True),
+        ("", "", "major", [], "ddinter", 2022, "x", "y", "4", False),
+    ]
+    columns = ["drug_a", "drug_b", "severity", "effects", "source", "year", "name_a", "name_b", "record", "resolved"]
+    joined = with_supplied(edges, pd.DataFrame(rows, columns=columns))
+    assert list(joined.columns) == list(edges.columns) and len(joined) == len(edges) + 1
+    found = joined.set_index(["drug_a", "drug_b"])
+    kept, new = found.loc[(held["drug_a"], held["drug_b"])], found.loc[("abacavir", "zinc_sulfate")]
+    assert kept["severity"] == "major" and kept["disagree"] and "ddinter" in kept["sources"].split(";")
+    assert len(kept["sources"].split(";")) == len(kept["years"].split(";"))
+    assert (new["severity"], new["sources"], new["years"], new["disagree"]) == ("moderate", "ddinter", "2022", False)
+    assert with_supplied(edges, joined.head(0).assign(resolved=[], severity=[])) is edges

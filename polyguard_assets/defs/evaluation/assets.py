@@ -9,7 +9,7 @@ from polyguard_assets.charts import grouped_bars, inline, interval_bars
 from polyguard_assets.io.schema import schemas
 from polyguard_assets.launchers.local import LocalAccelerator
 from polyguard_assets.partitions import DEFAULT_MODEL_RUN, model_run_partitions
-from polyguard_assets.paths import model_folder, reports_folder
+from polyguard_assets.paths import model_folder, reports_folder, within_project
 from polyguard_assets.settings import Settings
 from polyguard_assets.training.evaluate_config import EvaluateConfig
 from polyguard_assets.training.publish import write_json
@@ -88,7 +88,7 @@ def evaluation_is_bounded_and_held_out(model_evaluation: pd.DataFrame) -> dg.Ass
     """Rewards within bounds, every scenario of the holdout split, every policy on the same scenarios."""
     bounded = bool(model_evaluation["reward"].between(0.001, 0.999).all())
     held_out = bool((model_evaluation["split"] == "holdout").all())
-    ids = model_evaluation.groupby("policy")["scenario_id"].agg(lambda names: tuple(sorted(set(names))))
+    ids = model_evaluation.groupby("policy")["scenario_id"].agg(lambda names: " ".join(sorted(set(names))))
     return dg.AssetCheckResult(
         passed=bounded and held_out and ids.nunique() == 1,
         metadata={"bounded": bounded, "held_out": held_out, "policies": len(ids)},
@@ -130,7 +130,7 @@ def improvement_report(model_evaluation: pd.DataFrame, settings: Settings) -> dg
             "grpo_minus_base": gain["difference"],
             "grpo_minus_sft": report["differences"]["grpo - sft"]["difference"],
             "sft_minus_base": report["differences"]["sft - base"]["difference"],
-            "path": dg.MetadataValue.path(str(path)),
+            "path": dg.MetadataValue.path(within_project(path)),
             "report": dg.MetadataValue.json(report["differences"]),
         }
     )
@@ -165,7 +165,7 @@ def charts(model_evaluation: pd.DataFrame, settings: Settings) -> dg.Materialize
     for name, png in made.items():
         (folder / f"{name}.png").write_bytes(png)
     shown = {name: dg.MetadataValue.md(inline(png, name)) for name, png in made.items()}
-    return dg.MaterializeResult(metadata=shown | {"folder": dg.MetadataValue.path(str(folder))})
+    return dg.MaterializeResult(metadata=shown | {"folder": dg.MetadataValue.path(within_project(folder))})
 
 
 ASSETS = [model_evaluation, improvement_report, charts]

@@ -4,7 +4,7 @@ import dagster as dg
 import pandas as pd
 
 from polyguard_assets.io.results import versioned
-from polyguard_assets.paths import evidence_index_folder, knowledge_folder
+from polyguard_assets.paths import evidence_index_folder, knowledge_folder, within_project
 from polyguard_assets.versions import KNOWLEDGE, source_version
 from polyguard_env.environment.splits import pair_split
 from polyguard_env.evidence.corpus import CorpusBuilder, frame_of, named_in, table_finder, training_passages
@@ -41,7 +41,7 @@ def evidence_index(evidence_corpus: pd.DataFrame) -> dg.MaterializeResult[None]:
     index = EvidenceIndex(evidence_corpus, KnowledgeBase.load(knowledge_folder()))
     manifest = index.save(evidence_index_folder())
     return dg.MaterializeResult(
-        metadata=manifest | {"path": dg.MetadataValue.path(str(evidence_index_folder()))},
+        metadata=manifest | {"path": dg.MetadataValue.path(within_project(evidence_index_folder()))},
         data_version=dg.DataVersion(manifest["corpus_sha256"][:16]),
     )
 

@@ -8,19 +8,20 @@ import pandas as pd
 
 from polyguard_assets.charts import counts, inline
 from polyguard_assets.io.results import versioned
-from polyguard_assets.paths import knowledge_folder, raw_wheels
+from polyguard_assets.paths import knowledge_folder, raw_wheels, within_project
 from polyguard_assets.versions import KNOWLEDGE, source_version
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.build import (
     build_classes,
     build_interactions,
+    build_profiles,
     build_rules,
     drugs_from,
 )
 from polyguard_env.knowledge.compile import read_sources
 from polyguard_env.knowledge.schema import RULE_KINDS
 from polyguard_env.knowledge.vocabulary import build_vocabulary
-from polyguard_env.sources.join import agreement
+from polyguard_env.sources.join import agreement, with_supplied
 
 GROUP = "knowledge"
 CODE = source_version(*KNOWLEDGE)
@@ -45,16 +46,30 @@ def drug_classes(drug_vocabulary: pd.DataFrame) -> dg.MaterializeResult[pd.DataF
     return versioned("drug_classes", frame, classes=int(frame["class_id"].nunique()))
 
 
+@dg.asset(group_name=GROUP, code_version=CODE, kinds={"parquet", "pandas"})
+def drug_profiles() -> dg.MaterializeResult[pd.DataFrame]:
+    """The formulary: doses, elimination, enzyme roles and risks of each fully profiled ingredient."""
+    frame = build_profiles()
+    return versioned(
+        "drug_profiles", frame, ingredients=len(frame), use_weight=float(frame["use_weight"].astype(float).sum())
+    )
+
+
 @dg.asset(group_name=GROUP, deps=SOURCES, code_version=CODE, kinds={"parquet", "networkx"})
 def ddi_graph(
-    drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame, supplied_interactions: pd.DataFrame
+    drug_vocabulary: pd.DataFrame,
+    drug_classes: pd.DataFrame,
+    drug_profiles: pd.DataFrame,
+    supplied_interactions: pd.DataFrame,
 ) -> dg.MaterializeResult[pd.DataFrame]:
-    """The interaction graph: graded edges from the thesaurus, curated class rules and derivation.
+    """The interaction graph: graded edges from the thesaurus, curated class rules, derivation and supplied sources.
 
-    Supplied interactions do not change it: the metadata says where they agree and what they would add.
+    Supplied grades never outrank the project's own; the metadata says where they agree and what they add.
     """
     thesaurus, names = read_sources(raw_wheels())
-    frame = build_interactions(thesaurus, names, drugs_from(drug_vocabulary, drug_classes))
+    frame = build_interactions(thesaurus, names, drugs_from(drug_vocabulary, drug_classes, drug_profiles))
+    supplied = agreement(frame, supplied_interactions) or "not supplied"
+    frame = with_supplied(frame, supplied_interactions)
     graph = nx.from_pandas_edgelist(frame, "drug_a", "drug_b", ["severity"])
     degrees = sorted(graph.degree, key=lambda pair: -pair[1])[:10]
     severities = {str(name): int(count) for name, count in frame["severity"].value_counts().items()}
@@ -63,7 +78,7 @@ def ddi_graph(
         "ddi_graph", frame, edges=len(frame), drugs=graph.number_of_nodes(), disagreeing=int(frame["disagree"].sum()),
         components=nx.number_connected_components(graph), severities=severities, most_connected=dict(degrees),
         mechanisms=dg.MetadataValue.md(inline(counts(mechanisms, "Edges by mechanism"), "mechanisms")),
-        supplied=agreement(frame, supplied_interactions) or "not supplied",
+        supplied=supplied,
     )  # fmt: skip
 
 
@@ -72,8 +87,10 @@ def rule_asset(kind: str) -> dg.AssetsDefinition:
 
     @dg.asset(name=f"{kind}_rules", group_name=GROUP, code_version=CODE, kinds={"parquet"},
               description=f"The {kind.replace('_', ' ')} rules, one row per drug they apply to.")  # fmt: skip
-    def rules(drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame) -> dg.MaterializeResult[pd.DataFrame]:
-        every = build_rules(drugs_from(drug_vocabulary, drug_classes))
+    def rules(
+        drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame, drug_profiles: pd.DataFrame
+    ) -> dg.MaterializeResult[pd.DataFrame]:
+        every = build_rules(drugs_from(drug_vocabulary, drug_classes, drug_profiles))
         frame = every[every["kind"] == kind].reset_index(drop=True)
         return versioned(
             f"{kind}_rules", frame, rules=int(frame["rule_id"].nunique()), drugs=int(frame["drug_id"].nunique())
@@ -92,19 +109,29 @@ RULE_ASSETS = {kind: rule_asset(kind) for kind in RULE_KINDS}
     ins={f"{kind}_rules": dg.AssetIn() for kind in RULE_KINDS},
 )
 def knowledge_snapshot(
-    drug_vocabulary: pd.DataFrame, drug_classes: pd.DataFrame, ddi_graph: pd.DataFrame, **rules: pd.DataFrame
+    drug_vocabulary: pd.DataFrame,
+    drug_classes: pd.DataFrame,
+    drug_profiles: pd.DataFrame,
+    ddi_graph: pd.DataFrame,
+    **rules: pd.DataFrame,
 ) -> dg.MaterializeResult[None]:
     """The knowledge base that environments, server and corpora load; its fingerprint goes into every report."""
     together = pd.concat([rules[f"{kind}_rules"] for kind in RULE_KINDS], ignore_index=True)
     vocabulary = drug_vocabulary.assign(names=drug_vocabulary["names"].map(list))
     knowledge = KnowledgeBase(
-        {"vocabulary": vocabulary, "classes": drug_classes, "interactions": ddi_graph, "rules": together}
+        {
+            "vocabulary": vocabulary,
+            "classes": drug_classes,
+            "profiles": drug_profiles,
+            "interactions": ddi_graph,
+            "rules": together,
+        }
     )
     knowledge.save(knowledge_folder())
     return dg.MaterializeResult(
         metadata={
             "knowledge_fingerprint": knowledge.fingerprint,
-            "path": dg.MetadataValue.path(str(knowledge_folder())),
+            "path": dg.MetadataValue.path(within_project(knowledge_folder())),
             "drugs": len(knowledge.drugs),
             "interactions": len(ddi_graph),
             "rules": len(together),
@@ -118,4 +145,4 @@ def fingerprint() -> str:
     return str(json.loads((knowledge_folder() / "manifest.json").read_text(encoding="utf-8"))["fingerprint"])
 
 
-ASSETS = [drug_vocabulary, drug_classes, ddi_graph, *RULE_ASSETS.values(), knowledge_snapshot]
+ASSETS = [drug_vocabulary, drug_classes, drug_profiles, ddi_graph, *RULE_ASSETS.values(), knowledge_snapshot]

@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from polyguard_assets.io.results import versioned
+from polyguard_assets.paths import within_project
 from polyguard_assets.supplied import SuppliedSources, empty, provenance, supply_signature
 from polyguard_assets.versions import source_version
 from polyguard_env.sources import cpic, ddinter, fhir, mimic, nhanes, onsides, rxnorm_rrf, synthea, twosides
@@ -35,7 +36,7 @@ def source_asset(name: str, module: ModuleType) -> dg.AssetsDefinition:
         files = supplied_sources.files(module.SOURCE, module.FILES)
         about = provenance(module.SOURCE, files)
         if not files:
-            where = dg.MetadataValue.path(str(supplied_sources.place(module.SOURCE)))
+            where = dg.MetadataValue.path(within_project(supplied_sources.place(module.SOURCE)))
             return versioned(name, empty(name), status="not supplied", rows=0, supply_at=where, **about)
         frame = module.read(files)
         return versioned(name, frame, status="supplied", rows=len(frame), **about)

@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from polyguard_assets.io.results import versioned
+from polyguard_assets.paths import within_project
 from polyguard_assets.supplied import SuppliedSources, empty, formulary_names, provenance, supply_signature
 from polyguard_assets.versions import source_version
 from polyguard_env.sources import dailymed, openfda, rxnav
@@ -27,7 +28,7 @@ def web_asset(name: str, module: ModuleType) -> dg.AssetsDefinition:
         about = provenance(module.SOURCE, files)
         base = supplied_sources.services.get(module.SOURCE, "")
         if not files and not base:
-            where = dg.MetadataValue.path(str(supplied_sources.place(module.SOURCE)))
+            where = dg.MetadataValue.path(within_project(supplied_sources.place(module.SOURCE)))
             return versioned(name, empty(name), status="not supplied", rows=0, supply_at=where, **about)
         frames = [module.read(files)] if files else []
         if base:

