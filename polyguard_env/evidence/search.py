@@ -36,6 +36,8 @@ LONE_DRUG_FACTOR = 0.5
 # Labels are many and long; the curated tables come first unless the question asks for the label.
 LABEL_WORDS = frozenset(("label", "leaflet", "boxed", "adverse", "reaction", "effect", "trial", "indication"))
 LABEL_FACTOR = 0.7
+# A rule of a whole scale names hundreds of drugs; whoever asks about one of them wants what is said of it.
+BROAD_DRUGS, BROAD_FACTOR = 60, 0.75
 
 
 @cache
@@ -104,6 +106,7 @@ class EvidenceIndex:
         self.finder = NameFinder(knowledge, {drug for drugs in corpus["drugs"] for drug in drugs})
         self._scorer = scorer or _scorer(self.corpus)
         self._from_labels = (self.corpus["kind"] == "label").to_numpy()
+        self._broad = (self.corpus["drugs"].map(len) > BROAD_DRUGS).to_numpy()
         self._about_pairs = (self.corpus["kind"] == "interaction").to_numpy()
 
     def search(self, question: str, most: int = 5) -> list[Hit]:
@@ -115,6 +118,8 @@ class EvidenceIndex:
         drugs = {token for token in tokens if token.startswith("drug:")}
         if len(drugs) == 1 and not PAIR_WORDS & set(tokens):
             scores = np.where(self._about_pairs, scores * LONE_DRUG_FACTOR, scores)
+        if drugs:
+            scores = np.where(self._broad, scores * BROAD_FACTOR, scores)
         if not LABEL_WORDS & set(tokens):
             scores = np.where(self._from_labels, scores * LABEL_FACTOR, scores)
         order = np.lexsort((np.arange(len(scores)), -scores))[:most]
