@@ -72,17 +72,21 @@ def make_questions(corpus: pd.DataFrame, knowledge: KnowledgeBase, per_kind: int
     questions = []
     for kind, templates in _templates().items():
         rows = corpus[corpus["kind"] == kind]
+        about: dict[str, set[str]] = defaultdict(set)
+        for passage_id, drugs in zip(rows["passage_id"], rows["drugs"], strict=True):
+            for drug in ("", *drugs):
+                about[drug].add(passage_id)
         places = rng.permutation(len(rows))[:per_kind]
         for place in sorted(places):
             row = rows.iloc[int(place)]
             fields = rules.get(row["passage_id"].partition(".")[0], {})
-            questions.append(_question(row, kind, templates, fields, knowledge, rng, rows, rules))
+            questions.append(_question(row, kind, templates, fields, knowledge, rng, about, rules))
     return questions
 
 
 def _question(
     row: pd.Series, kind: str, templates: Sequence[str], fields: dict[str, str], knowledge: KnowledgeBase,
-    rng: np.random.Generator, same_kind: pd.DataFrame, rules: dict[str, dict[str, str]],
+    rng: np.random.Generator, about: dict[str, set[str]], rules: dict[str, dict[str, str]],
 ) -> Question:  # fmt: skip
     drugs = _asked_drugs(row, fields, knowledge, kind, rng)
     named = [_name(drug, knowledge, rng) for drug in drugs]
@@ -100,8 +104,8 @@ def _question(
     facts = {name: fields[name] for name in _facts(template) if name in fields}
     answers = frozenset(
         passage_id
-        for passage_id, about in zip(same_kind["passage_id"], same_kind["drugs"], strict=True)
-        if asked <= set(about) and facts.items() <= rules.get(passage_id.partition(".")[0], facts).items()
+        for passage_id in set.intersection(*(about[drug] for drug in asked or {""}))
+        if facts.items() <= rules.get(passage_id.partition(".")[0], facts).items()
     )
     return Question(template.format(**parts), answers, kind, any(other for _, other in named))
 
