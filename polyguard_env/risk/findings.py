@@ -18,6 +18,8 @@ CATEGORIES: tuple[str, ...] = (
     "withdrawal",
 )
 
+DISCLAIMER = "Research system, not a medical device; not for patient care."
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -52,7 +54,7 @@ class RiskReport:
     patient_id: str
     findings: tuple[Finding, ...]
     knowledge_fingerprint: str
-    disclaimer: str = "Research system, not a medical device; not for patient care."
+    disclaimer: str = DISCLAIMER
 
     def by_category(self) -> dict[str, list[Finding]]:
         """Findings grouped by category; only categories that have any."""
