@@ -19,15 +19,32 @@ SAFE_STOP_FRACTION = 0.26
 
 
 @dataclass(frozen=True, slots=True)
+class Product:
+    """A new product in a regimen; until taken apart, the agent sees its name and not its ingredients.
+
+    Attributes:
+        drug_ids: its ingredients, each an entry of the regimen.
+    """
+
+    name: str
+    drug_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """Where an episode starts. Regenerated from its id and the knowledge base alone.
 
     Attributes:
-        hidden: what the agent does not see at first: measurement ids and "indication:<drug_id>".
+        hidden: what the agent does not see at first: measurement ids, "indication:<drug_id>",
+            "facts:<drug_id>", "allergies" and "product:<name>".
         pair_split: which split's interaction pairs may occur, "train", "validation" or "holdout".
         mechanism: mechanism of the target interaction, or the kind of problem posed.
         unseen_mechanism: True when training never poses this mechanism.
         budget: steps the agent has. step_days: days that pass per step.
+        control: a matched control: nothing should change.
+        explicit: the two drugs of a target pair carry its mechanism as the same role.
+        products: new products of the regimen.
+        combinations: sets of drugs that may be tested; the regimen is then the pool under study.
     """
 
     scenario_id: str
@@ -41,6 +58,10 @@ class Scenario:
     unseen_mechanism: bool
     budget: int
     step_days: int
+    control: bool = False
+    explicit: bool = False
+    products: tuple[Product, ...] = ()
+    combinations: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
