@@ -10,30 +10,31 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 from openenv.core import ConcurrencyConfig, create_app
 
 from polyguard_env.environment.messages import DISCLAIMER
+from polyguard_serving import parts
 from polyguard_serving.environment import DESCRIPTION, PolyGuardEnvironment
 from polyguard_serving.mcp import PARSE_ERROR, Mcp, error
 from polyguard_serving.options import LONGEST_ID, ResetOptions, StepOptions
+from polyguard_serving.pages import LazyPage
 from polyguard_serving.pricing import PriceAnswer, Pricer, PriceRequest
 from polyguard_serving.refusals import add_refusals
 from polyguard_serving.sessions import EpisodeStore
+from polyguard_serving.settings import Settings
 from polyguard_serving.types import ServedAction, ServedObservation, ServedState
 from polyguard_serving.version import VERSION
 
-MOST_SESSIONS = 64
-MOST_EPISODES = 1024
-SESSION_TIMEOUT_SECONDS = 900.0
 # OpenEnv's own HTTP handlers build a new environment for every request; ours hold episodes.
 REPLACED = {("/reset", "POST"), ("/step", "POST"), ("/state", "GET"), ("/mcp", "POST"), ("/", "GET")}
 ALIASED = {"/health", "/metadata", "/schema", "/ws"}
 
 
-def build_app(most_sessions: int = MOST_SESSIONS, session_timeout: float = SESSION_TIMEOUT_SECONDS) -> FastAPI:
-    """The application.
+def create(settings: Settings | None = None) -> FastAPI:
+    """The application: the environment's own routes, then every router and page of `parts`.
 
     Args:
-        most_sessions: websocket sessions at once; one more is refused with CAPACITY_REACHED.
-        session_timeout: seconds after which an idle session's slot is freed and an idle HTTP episode dropped.
+        settings: as read from the environment when None.
     """
+    settings = settings if settings is not None else Settings.from_environment()
+    most_sessions, session_timeout = settings.sessions, settings.session_timeout
     app = create_app(
         PolyGuardEnvironment,
         ServedAction,
@@ -47,7 +48,7 @@ def build_app(most_sessions: int = MOST_SESSIONS, session_timeout: float = SESSI
     app.title, app.version, app.description = "PolyGuard environment server", VERSION, DESCRIPTION
     app.contact, app.license_info = None, {"name": "MIT", "identifier": "MIT"}
     app.router.routes[:] = [route for route in app.router.routes if not _replaced(route)]
-    store = EpisodeStore(MOST_EPISODES, session_timeout)
+    store = EpisodeStore(settings.episodes, session_timeout)
     router = APIRouter()
     _add_episode_routes(router, store)
     _add_training_routes(router)
@@ -56,7 +57,13 @@ def build_app(most_sessions: int = MOST_SESSIONS, session_timeout: float = SESSI
     app.include_router(router, prefix="/env", include_in_schema=False)
     _add_aliases(app)
     add_refusals(app)
-    app.add_api_route("/", _front_page, methods=["GET"], include_in_schema=False)
+    app.state.settings, app.state.episodes = settings, store
+    for name in parts.ROUTERS:
+        app.include_router(parts.load(name)(app, settings))
+    if not any(path == "/" for path, _ in parts.PAGES):
+        app.add_api_route("/", _front_page, methods=["GET"], include_in_schema=False)
+    for path, name in parts.PAGES:
+        app.mount(path if path != "/" else "", LazyPage(lambda name=name: parts.load(name)(app, settings)))
     return app
 
 

@@ -1,6 +1,8 @@
-"""Every refusal over HTTP has one shape: `{"error": {"field", "value", "fix"}}` with a 4xx status."""
+"""Every refusal has one shape, `{"error": {"code", "field", "value", "fix"}}`, and a status that fits its code."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +13,57 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_serving.options import bad_field, described
 
 NOT_FOUND_FIELDS = frozenset({"episode_id", "task_id"})
+STATUS = {
+    "BAD_REQUEST": 400,
+    "UNAUTHORIZED": 401,
+    "FORBIDDEN": 403,
+    "NOT_FOUND": 404,
+    "METHOD_NOT_ALLOWED": 405,
+    "CONFLICT": 409,
+    "TOO_LARGE": 413,
+    "VALIDATION_ERROR": 422,
+    "RATE_LIMITED": 429,
+    "INTERNAL_ERROR": 500,
+    "CAPACITY_REACHED": 503,
+    "BUSY": 503,
+    "TIMEOUT": 504,
+}
+CODES = {status: code for code, status in reversed(STATUS.items())}
+
+
+class Refusal(PolyGuardError):
+    """A refusal whose cause is not the input's content.
+
+    Args:
+        code: one of `STATUS`.
+        retry_after: seconds after which trying again makes sense; sent as Retry-After.
+    """
+
+    def __init__(self, code: str, field: str, value: object, fix: str, retry_after: int | None = None) -> None:
+        super().__init__(field, value, fix)
+        self.code, self.retry_after = code, retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code, self.field, self.value, self.fix, self.retry_after)
+
+
+def code_of(error: PolyGuardError) -> str:
+    """The code of an error."""
+    if isinstance(error, Refusal):
+        return error.code
+    return "NOT_FOUND" if error.field in NOT_FOUND_FIELDS else "VALIDATION_ERROR"
+
+
+def refused(error: PolyGuardError) -> JSONResponse:
+    """The response of an error."""
+    code = code_of(error)
+    headers: dict[str, str] = {}
+    if isinstance(error, Refusal) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if code == "UNAUTHORIZED":
+        headers["WWW-Authenticate"] = "Bearer"
+    body = described(error)
+    return JSONResponse({"error": {"code": code} | body["error"]}, STATUS[code], headers)
 
 
 def add_refusals(app: FastAPI) -> None:
@@ -22,21 +75,25 @@ def add_refusals(app: FastAPI) -> None:
 
 async def _bad_input(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PolyGuardError)
-    return JSONResponse(described(error), status_code=404 if error.field in NOT_FOUND_FIELDS else 422)
+    return refused(error)
 
 
 async def _bad_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return JSONResponse(described(bad_field(error.errors())), status_code=422)
+    problem = bad_field(error.errors())
+    return refused(Refusal("VALIDATION_ERROR", problem.field, problem.value, problem.fix))
 
 
 async def _bad_address(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        problem = PolyGuardError("path", request.url.path, "see /docs for the paths this server has")
-    elif error.status_code == 405:
+    code = CODES.get(error.status_code, "BAD_REQUEST")
+    if code == "NOT_FOUND":
+        problem = Refusal(code, "path", request.url.path, "see /docs for the paths this server has")
+    elif code == "METHOD_NOT_ALLOWED":
         allowed = (error.headers or {}).get("Allow", "another method")
-        problem = PolyGuardError("method", request.method, f"use {allowed} for {request.url.path}")
+        problem = Refusal(code, "method", request.method, f"use {allowed} for {request.url.path}")
     else:
-        problem = PolyGuardError("request", request.url.path, str(error.detail))
-    return JSONResponse(described(problem), status_code=error.status_code, headers=error.headers)
+        problem = Refusal(code, "request", request.url.path, str(error.detail))
+    answer = refused(problem)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -14,7 +14,8 @@ import uvicorn
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.net import checked_port, listen
-from polyguard_serving.app import MOST_SESSIONS, SESSION_TIMEOUT_SECONDS, build_app
+from polyguard_serving.app import create
+from polyguard_serving.settings import MOST_SESSIONS, SESSION_TIMEOUT_SECONDS, Settings
 
 BACKLOG = 512
 GOODBYE_SECONDS = 5
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise PolyGuardError(
                 "port", port, "it is in use: stop what listens there or choose another port"
             ) from error
-        app = build_app(sessions, timeout)
+        app = create(Settings(host=arguments.host, port=port, sessions=sessions, session_timeout=timeout))
     except PolyGuardError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

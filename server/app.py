@@ -2,10 +2,10 @@
 
 import sys
 
-from polyguard_serving.app import build_app
+from polyguard_serving.app import create
 from polyguard_serving.server import main as serve
 
-app = build_app()
+app = create()
 
 
 def main() -> None:

@@ -94,7 +94,7 @@ def test_bad_input_is_named_with_its_fix(http: httpx.Client, path: str, body: An
     answer = http.post(path, json=body)
     assert answer.status_code == status
     error = answer.json()["error"]
-    assert set(error) == {"field", "value", "fix"} and error["field"] == field and error["fix"]
+    assert set(error) == {"code", "field", "value", "fix"} and error["field"] == field and error["fix"]
     assert len(answer.content) < 2000 and "Traceback" not in answer.text
 
 
