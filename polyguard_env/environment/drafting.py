@@ -2,89 +2,91 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from itertools import combinations
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from random import Random
 
 import numpy as np
 
-from polyguard_env.environment.roles import roles_explain
-from polyguard_env.environment.splits import UNSEEN_MECHANISMS, interaction_allowed, pair_split
-from polyguard_env.knowledge.schema import SEVERITY_RANK, Interaction
+from polyguard_env.environment.pool import MODERATE, SEXES, DrugPool, draw, sex_fits
+from polyguard_env.environment.splits import SPLITS
+from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.risk.findings import Finding
+from polyguard_env.risk.genes import gene_findings
 from polyguard_env.risk.index import RuleIndex
-from polyguard_env.risk.review import find_all
+from polyguard_env.risk.review import dosing_findings, find_all, kidney_function
 
-LEAST_USE = 0.05
 DOSE_FACTORS = (0.5, 1.0, 1.0, 1.0)
+MOST_ACB, MOST_DBI, MOST_CNS = 3, 1.0, 3
+BACKGROUND = 3
+TRIES = 12
+KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
+# Conditions that call for no drug and speak against few: they even out how many conditions a person has.
+PADDING = (
+    "allergic_rhinitis", "chronic_cough", "dry_eye", "eczema", "erectile_dysfunction", "fibromyalgia", "gerd",
+    "insomnia", "irritable_bowel", "macular_degeneration", "menopause_symptoms", "migraine", "nausea", "obesity",
+    "overactive_bladder", "prostatitis", "pruritus", "raynaud", "urinary_incontinence", "vertigo",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class TargetPair:
-    """An interacting pair an agent can recognise from the two drugs' roles."""
+class Shape:
+    """What of a scenario is settled by its id alone, so that problems and their controls look alike.
 
-    drug_a: str
-    drug_b: str
-    interaction: Interaction
-
-
-class DrugPool:
-    """The formulary drugs scenarios draw from, and their recognisable interaction pairs by split.
-
-    A drug qualifies when it is taken by mouth, commonly enough used and has an indication.
+    Attributes:
+        control: nothing should change.
+        rng: further draws of this kind (sizes, hidden sets, falls, kidneys), the same at every attempt.
     """
 
-    def __init__(self, index: RuleIndex) -> None:
-        self.index = index
-        self.drugs: list[str] = sorted(
-            drug_id
-            for drug_id, drug in index.knowledge.drugs.items()
-            if drug.profile
-            and "oral" in drug.profile.routes
-            and drug.profile.use_weight >= LEAST_USE
-            and drug.profile.indications
-            and drug.profile.dose_usual > 0
-        )
-        weights = np.array([self._use(drug_id) for drug_id in self.drugs])
-        self.weights = np.sqrt(weights)
-        self.weights /= self.weights.sum()
-        self.pairs: dict[str, list[TargetPair]] = {"train": [], "validation": [], "holdout": []}
-        for a, b in combinations(self.drugs, 2):
-            edge = index.interaction(a, b)
-            if edge is None or SEVERITY_RANK[edge.severity] < SEVERITY_RANK["moderate"]:
-                continue
-            one, other = index.profile(a), index.profile(b)
-            if one and other and roles_explain(edge.mechanism, one, other):
-                split = pair_split(a, b, index)
-                if split:
-                    self.pairs[split].append(TargetPair(a, b, edge))
-
-    def _use(self, drug_id: str) -> float:
-        profile = self.index.profile(drug_id)
-        return profile.use_weight if profile else 0.0
-
-    def pair_weights(self, pairs: list[TargetPair]) -> np.ndarray:
-        """Sampling weights, shape (pairs,): by use, evened out over mechanisms so rare ones occur."""
-        use = np.array([(self._use(p.drug_a) * self._use(p.drug_b)) ** 0.35 for p in pairs])
-        mechanisms = [p.interaction.mechanism for p in pairs]
-        totals = {m: sum(u for u, n in zip(use, mechanisms, strict=True) if n == m) for m in set(mechanisms)}
-        weights = np.array([u / totals[m] ** 0.6 for u, m in zip(use, mechanisms, strict=True)])
-        return np.asarray(weights / weights.sum())
+    control: bool
+    rng: Random
 
 
-@dataclass
 class Draft:
     """A scenario in the making.
 
     Attributes:
         patient: the person; conditions and regimen grow as drugs are added.
         split: only interaction pairs of this split may occur.
+        shape: draws that do not depend on the attempt.
+        rng: draws of this attempt.
+        regimen: drugs so far, targets first.
+        accepted: drugs whose findings are outweighed by what the drugs are needed for; a control may hold such.
     """
 
-    patient: Patient
-    split: str
-    pool: DrugPool
-    rng: np.random.Generator
-    regimen: list[RegimenItem] = field(default_factory=list)
+    def __init__(self, patient: Patient, split: str, pool: DrugPool, shape: Shape, rng: Random) -> None:
+        self.pool, self.split, self.shape, self.rng = pool, split, shape, rng
+        self.regimen: list[RegimenItem] = []
+        self.accepted: set[str] = set()
+        self._row = SEXES.index(patient.sex)
+        self._code = SPLITS.index(split)
+        n = len(pool.drugs)
+        self._blocked = np.zeros(n, dtype=bool)
+        self._foreign = np.zeros(n, dtype=bool)
+        self._spoils = np.zeros(n, dtype=bool)
+        self._unsuited = np.zeros(n, dtype=np.int8)
+        self._acb = self._dbi = self._cns = 0.0
+        for name in patient.allergies:
+            self._foreign |= pool.members(name)
+        self._background = [name for name in patient.conditions if pool.uncalled(name) and name != "cirrhosis"]
+        self._own: list[str] = []
+        self._falls = shape.rng.random() < 0.35
+        self._extra = shape.rng.randrange(3)
+        self.patient = replace(
+            patient, conditions=(), child_pugh="", falls=1 + shape.rng.randrange(2) if self._falls else 0
+        )
+        self.set_kidneys(low=shape.rng.random() < 0.5)
+        for name in self._background[:BACKGROUND]:
+            self.hold(name)
+
+    @property
+    def control(self) -> bool:
+        return self.shape.control
+
+    @property
+    def sex(self) -> str:
+        return self.patient.sex
 
     @property
     def index(self) -> RuleIndex:
@@ -94,86 +96,163 @@ class Draft:
     def drug_ids(self) -> list[str]:
         return [item.drug_id for item in self.regimen]
 
+    def set_kidneys(self, low: bool) -> None:
+        """A creatinine clearance of 15 to 50 mL/min, or of 55 to 100."""
+        clearance = 15 + 35 * self.shape.rng.random() if low else 55 + 45 * self.shape.rng.random()
+        person = self.patient
+        creatinine = (140 - person.age) * person.weight / (72.0 * clearance) * (0.85 if person.sex == "F" else 1.0)
+        creatinine = round(min(max(creatinine, 0.3), 9.0), 2)
+        self.patient = replace(person, measurements={**person.measurements, "creatinine": creatinine})
+        self.kidneys = dict(kidney_function(self.patient))
+
+    def hold(self, condition: str) -> None:
+        """Give the person a condition."""
+        if condition not in self.patient.conditions:
+            self.patient = replace(self.patient, conditions=tuple(sorted((*self.patient.conditions, condition))))
+            place = self.pool.condition_place.get(condition)
+            if place is not None:
+                self._unsuited = np.maximum(self._unsuited, self.pool.unsuits[:, place])
+
+    def allowed(self) -> np.ndarray:
+        """Drugs that may be added at all: not taken, no allergy or pair of another split, indicated; shape (n,)."""
+        return ~self._foreign & (self.pool.purpose[self._row] >= 0)
+
+    def apart(self) -> np.ndarray:
+        """Allowed drugs that neither interact with nor duplicate anything present, shape (n,)."""
+        return self.allowed() & ~self._blocked
+
+    def quiet(self) -> np.ndarray:
+        """Drugs that would start no new trouble beside what is present, shape (n,)."""
+        pool = self.pool
+        mask = pool.calm[self._row] & self.apart() & ~self._spoils & (self._unsuited < MODERATE)
+        for own, total, most in (
+            (pool.acb, self._acb, MOST_ACB),
+            (pool.dbi, self._dbi, MOST_DBI),
+            (pool.cns, self._cns, MOST_CNS),
+        ):
+            mask &= (own == 0) | (own + total < most)
+        if self.patient.falls:
+            mask &= pool.fall < MODERATE
+        return mask
+
+    def purpose(self, drug_id: str) -> str:
+        """The condition a drug of the pool is given for to this person."""
+        return self.pool.conditions[int(self.pool.purpose[self._row, self.pool.place[drug_id]])]
+
     def add(self, drug_id: str, *, dose: float | None = None, indicated: bool = True, days: int | None = None) -> bool:
         """Add a drug with an indication; False (and no change) when the split or the person forbids it."""
-        drug = self.index.drug(drug_id)
-        profile = drug.profile
-        if profile is None or drug_id in self.drug_ids or {drug_id, *drug.classes} & set(self.patient.allergies):
+        pool, place = self.pool, self.pool.place[drug_id]
+        if not self.allowed()[place]:
             return False
-        if not all(interaction_allowed(drug_id, other, self.split, self.index) for other in self.drug_ids):
-            return False
-        fitting = [c for c in profile.indications if sex_fits(c, self.patient.sex)]
-        if not fitting:
-            return False
-        held = [c for c in fitting if c in self.patient.conditions]
-        indication = (held or fitting)[0] if indicated else ""
+        profile = pool.profiles[place]
         if dose is None:
-            factor = DOSE_FACTORS[int(self.rng.integers(len(DOSE_FACTORS)))]
+            factor = DOSE_FACTORS[self.rng.randrange(len(DOSE_FACTORS))]
             dose = min(profile.dose_max, max(profile.dose_min, profile.dose_usual * factor))
-        if indication and indication not in self.patient.conditions:
-            self.patient = replace(self.patient, conditions=tuple(sorted((*self.patient.conditions, indication))))
-        taken_for = int(days if days is not None else self.rng.integers(90, 2000))
+        indication = self.purpose(drug_id) if indicated else ""
+        if indication:
+            self.hold(indication)
+        taken_for = days if days is not None else 90 + self.rng.randrange(1900)
         self.regimen.append(RegimenItem(drug_id, dose, indication, taken_for))
+        self._blocked |= (pool.rank[place] > 0) | pool.alike[place]
+        split = pool.split_of[place]
+        self._foreign |= (split >= 0) & (split != self._code)
+        self._foreign[place] = True
+        self._spoils |= pool.unsuits[place][pool.purpose[self._row]] >= MODERATE
+        self._acb += float(pool.acb[place])
+        self._dbi += float(pool.dbi[place])
+        self._cns += float(pool.cns[place])
         return True
 
-    def quiet(self, most: float = 0.0) -> bool:
-        """True when no finding of major or worse stands beside the interactions and conditions posed."""
-        findings = find_all(self.patient, self.regimen, self.index)
-        return all(f.severity not in ("major", "contraindicated") for f in findings)
+    def draw(self, mask: np.ndarray, weights: np.ndarray | None = None) -> str | None:
+        """A drug of the mask (shape (n,)), by weight (by use when None); None when there is none."""
+        place = draw(mask, self.pool.weights if weights is None else weights, self.rng)
+        return self.pool.drugs[place] if place >= 0 else None
 
-    def add_bystanders(self, count: int) -> bool:
-        """Add drugs that interact with nothing present and raise no major finding of their own."""
-        added = 0
-        for _ in range(12 * max(count, 1)):
-            if added == count:
-                return True
-            drug_id = self.pool.drugs[int(self.rng.choice(len(self.pool.drugs), p=self.pool.weights))]
-            if any(self.index.interaction(drug_id, other) for other in self.drug_ids):
-                continue
-            if self._shares_class(drug_id):
-                continue
-            kept, patient = list(self.regimen), self.patient
-            before = self._severe()
-            if not self.add(drug_id):
-                continue
-            if self._severe() - before:
-                self.regimen, self.patient = kept, patient
-                continue
-            added += 1
-        return added == count
+    def fall(self) -> None:
+        """Make the person one who fell."""
+        self.patient = replace(self.patient, falls=max(1, self.patient.falls))
 
-    def _shares_class(self, drug_id: str) -> bool:
-        classes = self.index.drug(drug_id).classes[:1]
-        return any(set(classes) & set(self.index.drug(other).classes[:1]) for other in self.drug_ids)
+    def add_quiet(self, weights: np.ndarray, mask: np.ndarray | None = None) -> bool:
+        """Add one quiet drug, drawn by weight from `mask` where given."""
+        open_ = self.quiet() if mask is None else self.quiet() & mask
+        for _ in range(TRIES):
+            place = draw(open_, weights, self.rng)
+            if place < 0:
+                return False
+            drug_id = self.pool.drugs[place]
+            kept = len(self.regimen)
+            dose = self._fitting_dose(drug_id)
+            if dose and self.add(drug_id, dose=dose):
+                return len(self.regimen) > kept
+            open_[place] = False
+        return False
 
-    def _severe(self) -> set[str]:
-        findings = find_all(self.patient, self.regimen, self.index)
-        return {
-            f.finding_id
-            for f in findings
-            if f.severity in ("major", "contraindicated") and f.category not in ("monitoring", "omission")
-        }
+    def _fitting_dose(self, drug_id: str) -> float | None:
+        """A usual dose that kidney and liver allow; None when there is none."""
+        profile = self.pool.profiles[self.pool.place[drug_id]]
+        factor = DOSE_FACTORS[self.rng.randrange(len(DOSE_FACTORS))]
+        dose = min(profile.dose_max, max(profile.dose_min, profile.dose_usual * factor))
+        for tried in (dose, profile.dose_min):
+            if not dosing_findings(RegimenItem(drug_id, tried), self.patient, self.kidneys, self.index):
+                return tried
+        return None
+
+    def fill(self, count: int, weights: np.ndarray, like: np.ndarray | None = None) -> bool:
+        """Add quiet drugs until the regimen has `count`; they allow the kinds of move that targets do.
+
+        Args:
+            weights: by which drugs are drawn, and by which it is drawn whether each needs a taper or has a substitute.
+            like: drugs to keep to where possible.
+        """
+        pool = self.pool
+        while len(self.regimen) < count:
+            model = draw(np.ones(len(pool.drugs), dtype=bool) if like is None else like, weights, self.rng)
+            mask = pool.moves == pool.moves[model]
+            if not self.add_quiet(weights, mask if like is None else mask & like) and not self.add_quiet(weights):
+                return False
+        return True
+
+    def findings(self) -> list[Finding]:
+        """Findings of moderate severity or worse, missing measurements aside."""
+        found = find_all(self.patient, self.regimen, self.index) + gene_findings(self.patient, self.regimen, self.index)
+        return [f for f in found if SEVERITY_RANK[f.severity] >= MODERATE and f.category != "monitoring"]
+
+    def only_about(self, targets: Iterable[str]) -> bool:
+        """True when every finding is about a target, what a target is taken for, or an accepted drug."""
+        wanted = self.accepted | (set() if self.control else set(targets))
+        treated = {item.indication for item in self.regimen if item.drug_id in wanted} if not self.control else set()
+        return all(
+            f.mechanism in treated if f.category == "omission" else wanted & set(f.drugs) for f in self.findings()
+        )
+
+    def settle(self) -> bool:
+        """Bring the number of conditions to the number of drugs and up to two more, by harmless ones."""
+        needed = {item.indication for item in self.regimen if item.indication} | set(self._own)
+        wanted = max(len(self.regimen) + self._extra, len(needed))
+        held = set(self.patient.conditions)
+        if len(held) > wanted:
+            spare = [name for name in self.patient.conditions if name not in needed]
+            for name in spare[: len(held) - wanted]:
+                held.discard(name)
+        elif len(held) < wanted:
+            places = [self.pool.place[item.drug_id] for item in self.regimen]
+            harmful = (self.pool.unsuits[places] >= MODERATE).any(axis=0)
+            spare = [name for name in PADDING if name not in held and sex_fits(name, self.patient.sex)]
+            self.rng.shuffle(spare)
+            for name in [*self._background, *spare]:
+                place = self.pool.condition_place.get(name)
+                if len(held) < wanted and self.pool.uncalled(name) and (place is None or not harmful[place]):
+                    held.add(name)
+        self.patient = replace(self.patient, conditions=tuple(sorted(held)))
+        return len(held) == wanted
+
+    def pin(self, condition: str) -> None:
+        """Give the person a condition that stays."""
+        self._own.append(condition)
+        self.hold(condition)
 
     def finished(self) -> Patient:
         """The patient with the regimen, drugs in random order."""
-        order = self.rng.permutation(len(self.regimen))
-        return self.patient.with_regimen(tuple(self.regimen[int(place)] for place in order))
-
-
-def sex_fits(condition: str, sex: str) -> bool:
-    """False for conditions that only the other sex has."""
-    if condition in ("bph", "prostate_cancer", "prostatitis", "erectile_dysfunction", "hypogonadism"):
-        return sex == "M"
-    return not (condition == "menopause_symptoms" and sex == "M")
-
-
-def draw_pair(pool: DrugPool, split: str, rng: np.random.Generator, severities: tuple[str, ...]) -> TargetPair | None:
-    """A target pair of the split; in the holdout half of the draws are mechanisms never trained on."""
-    pairs = [p for p in pool.pairs[split] if p.interaction.severity in severities]
-    if split == "holdout":
-        unseen = bool(rng.integers(2))
-        wanted = [p for p in pairs if (p.interaction.mechanism in UNSEEN_MECHANISMS) == unseen]
-        pairs = wanted or pairs
-    if not pairs:
-        return None
-    return pairs[int(rng.choice(len(pairs), p=pool.pair_weights(pairs)))]
+        order = list(self.regimen)
+        self.rng.shuffle(order)
+        return self.patient.with_regimen(tuple(order))

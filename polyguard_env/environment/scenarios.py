@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from functools import lru_cache
 from hashlib import blake2b
+from random import Random
 from typing import Any
 
-import numpy as np
-
-from polyguard_env.environment.candidates import fix_offers
-from polyguard_env.environment.drafting import Draft, DrugPool
+from polyguard_env.environment.candidates import distractor_offers, fix_offers
+from polyguard_env.environment.drafting import Draft, Shape
 from polyguard_env.environment.episode import Scenario, start
+from polyguard_env.environment.pool import DrugPool
 from polyguard_env.environment.potential import assess
 from polyguard_env.environment.splits import SPLITS, UNSEEN_MECHANISMS
 from polyguard_env.environment.subenvironments import SPECS
@@ -27,7 +27,9 @@ MOST_SCENARIOS = 1_000_000
 MOST_DIGITS = 18
 ATTEMPTS = 200
 CACHED = 4096
-LEAST_GAIN = 0.5
+LEAST_GAIN, MOST_GAIN_IN_CONTROL = 0.5, 0.15
+CONTROL_SHARE = 0.2
+PEOPLE = 8192
 
 
 class ScenarioFactory:
@@ -91,23 +93,30 @@ class ScenarioFactory:
             self._cache.popitem(last=False)
         return scenario
 
-    def _worth_solving(self, scenario: Scenario) -> bool:
-        """True when some fix lessens the scenario's risk by `LEAST_GAIN` or more."""
+    def _worth_posing(self, scenario: Scenario) -> bool:
+        """True when some fix lessens a problem's risk by `LEAST_GAIN`, or when nothing gains in a control."""
         state = start(scenario, self.index)
         risk = assess(state, scenario, self.index)
         outlook = Outlook(state, risk, scenario, self.index)
-        return any(outlook.value(offer) >= LEAST_GAIN for offer in fix_offers(state, risk, scenario, self.index))
+        fixes = fix_offers(state, risk, scenario, self.index)
+        if not scenario.control:
+            return any(outlook.value(offer) >= LEAST_GAIN for offer in fixes)
+        offers = [*fixes, *distractor_offers(state, scenario, self.index)]
+        return all(outlook.value(offer) <= MOST_GAIN_IN_CONTROL for offer in offers)
 
     def _build(self, split: str, name: str, difficulty: str, number: int) -> Scenario:
+        """Draw until a scenario worth posing comes out; what the id alone settles stays the same in every draw."""
         scenario_id = make_id(split, name, difficulty, number)
         spec = SPECS[name]
-        place = SPLITS.index(split) * 100 + SUB_ENVIRONMENTS.index(name) * 10 + DIFFICULTIES.index(difficulty)
+        key = _stable(f"{scenario_id}|shape")
         for attempt in range(ATTEMPTS):
-            rng = np.random.Generator(np.random.PCG64(_stable(f"{scenario_id}|{attempt}")))
-            person = person_at((place * ATTEMPTS + attempt) * MOST_SCENARIOS + number, self.index)
-            draft = Draft(person, split, self.pool, rng)
+            shape = Random(key)
+            control = shape.random() < CONTROL_SHARE
+            rng = Random(_stable(f"{scenario_id}|{attempt}"))
+            person = person_at(SPLITS.index(split) * PEOPLE + rng.randrange(PEOPLE), self.index)
+            draft = Draft(person, split, self.pool, Shape(control, shape), rng)
             posed = spec.pose(draft, difficulty)
-            if posed is None:
+            if posed is None or not draft.settle() or not draft.only_about(posed.target_drugs):
                 continue
             scenario = Scenario(
                 scenario_id=scenario_id,
@@ -121,8 +130,12 @@ class ScenarioFactory:
                 unseen_mechanism=posed.mechanism in UNSEEN_MECHANISMS,
                 budget=spec.budgets[difficulty],
                 step_days=spec.step_days,
+                control=control,
+                explicit=posed.explicit,
+                products=posed.products,
+                combinations=posed.combinations,
             )
-            if self._worth_solving(scenario):
+            if self._worth_posing(scenario):
                 return scenario
         raise PolyGuardError(
             "scenario_id", scenario_id, f"no scenario came out of {ATTEMPTS} draws; use a fuller knowledge base"

@@ -1,40 +1,47 @@
-"""DDI: one dangerous pair (two when hard) among bystanders; resolve it without losing needed treatment."""
+"""DDI: one dangerous pair (two when hard) among bystanders; resolve it without losing needed treatment.
+
+A pair is explicit when both drugs carry the mechanism as the same role (bleeding with bleeding), implicit when an
+enzyme or transporter links an inhibitor or inducer to its substrate.
+"""
 
 from __future__ import annotations
 
-from polyguard_env.environment.drafting import Draft, draw_pair
-from polyguard_env.environment.subenvironments.spec import Posed, SubEnvironment
+from polyguard_env.environment.drafting import Draft
+from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
 
 SEVERITIES = {
     "easy": ("contraindicated", "major"),
     "medium": ("contraindicated", "major", "moderate"),
     "hard": ("contraindicated", "major"),
 }
-BYSTANDERS = {"easy": (1, 1), "medium": (1, 2), "hard": (0, 1)}
+DRUGS = {"easy": (3, 3), "medium": (3, 4), "hard": (4, 5)}
+PAIRS = {"easy": 1, "medium": 1, "hard": 2}
+EXPLICIT_SHARE = 0.6
+HIDDEN_INDICATION = {"easy": 0.0, "medium": 0.15, "hard": 0.3}
 
 
 def pose(draft: Draft, difficulty: str) -> Posed | None:
-    """Draw target pairs of the draft's split and add bystanders."""
-    first = draw_pair(draft.pool, draft.split, draft.rng, SEVERITIES[difficulty])
-    if first is None or not (draft.add(first.drug_a) and draft.add(first.drug_b)):
-        return None
-    targets = [first.drug_a, first.drug_b]
-    if difficulty == "hard":
-        second = draw_pair(draft.pool, draft.split, draft.rng, SEVERITIES[difficulty])
-        if second is None:
+    """Target pairs of the draft's split among bystanders, or bystanders alone in a control."""
+    shape, severities = draft.shape.rng, SEVERITIES[difficulty]
+    count = shape.randint(*DRUGS[difficulty])
+    explicit = shape.random() < EXPLICIT_SHARE
+    hide = shape.random() < HIDDEN_INDICATION[difficulty]
+    mechanism = CONTROL
+    targets: list[str] = []
+    for _ in range(0 if draft.control else PAIRS[difficulty]):
+        pair = draft.pool.draw_pair(draft.split, draft.rng, severities, explicit)
+        if pair is None:
             return None
-        for drug_id in (second.drug_a, second.drug_b):
-            if drug_id not in draft.drug_ids:
+        mechanism = pair.interaction.mechanism if mechanism == CONTROL else mechanism
+        for drug_id in (pair.drug_a, pair.drug_b):
+            if drug_id not in targets:
                 if not draft.add(drug_id):
                     return None
                 targets.append(drug_id)
-    low, high = BYSTANDERS[difficulty]
-    if not draft.add_bystanders(int(draft.rng.integers(low, high + 1))):
+    if not draft.fill(count, draft.pool.marginal(draft.split, severities)):
         return None
-    hidden: set[str] = set()
-    if difficulty == "hard" and draft.rng.random() < 0.3:
-        hidden.add(f"indication:{draft.drug_ids[int(draft.rng.integers(len(draft.regimen)))]}")
-    return Posed(tuple(targets), first.interaction.mechanism, frozenset(hidden))
+    hidden = {f"indication:{draft.drug_ids[draft.rng.randrange(count)]}"} if hide else set()
+    return Posed(tuple(targets), mechanism, frozenset(hidden), explicit and not draft.control)
 
 
 SPEC = SubEnvironment(

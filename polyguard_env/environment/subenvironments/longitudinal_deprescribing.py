@@ -1,48 +1,55 @@
-"""LONGITUDINAL_DEPRESCRIBING: take a drug off that does more harm than good, step by step over weeks."""
+"""LONGITUDINAL_DEPRESCRIBING: take a drug off that does more harm than good, step by step over weeks.
+
+In a control the drugs of the same kind are needed: what they treat outweighs what they burden.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.episode import taper_rule
-from polyguard_env.environment.subenvironments.spec import Posed, SubEnvironment
+from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
 
-BYSTANDERS = {"easy": (1, 2), "medium": (2, 2), "hard": (2, 3)}
+DRUGS = {"easy": (2, 3), "medium": (3, 4), "hard": (4, 5)}
+TARGETS = {"easy": 1, "medium": 1, "hard": 2}
 MOST_PRIORITY = 0.8
-MAX_TARGETS = {"easy": 1, "medium": 1, "hard": 2}
+LEAST_MARGIN = 0.4
+LEAST_BURDEN = 2
+NEEDED_SHARE = 0.7
 
 
 def pose(draft: Draft, difficulty: str) -> Posed | None:
-    """Draw drugs that need a taper and whose indication is weak or gone, then add bystanders."""
-    pool, index = draft.pool, draft.index
+    """Drugs that need a taper and whose indication is weak or gone, then bystanders that need tapers too."""
+    pool, shape = draft.pool, draft.shape.rng
+    count = shape.randint(*DRUGS[difficulty])
+    needed = shape.random() < NEEDED_SHARE
+    draft.fall()
+    heavy = pool.taper & (pool.burdensome >= LEAST_BURDEN)
     targets: list[str] = []
-    for place in draft.rng.choice(len(pool.drugs), size=len(pool.drugs), replace=False, p=pool.weights):
-        if len(targets) == MAX_TARGETS[difficulty]:
-            break
-        drug_id = pool.drugs[int(place)]
-        profile = index.profile(drug_id)
-        if profile is None or taper_rule(drug_id, index) is None:
+    for _ in range(TARGETS[difficulty]):
+        mask = draft.apart() & heavy
+        if draft.control:
+            # One heavy drug that is needed, where the draw wants one; else only quiet drugs.
+            mask &= pool.need(draft.sex) - pool.toll >= LEAST_MARGIN
+            drug_id = draft.draw(mask) if needed and not draft.accepted else None
+            if drug_id and draft.add(drug_id, days=180 + draft.rng.randrange(2800)):
+                draft.accepted.add(drug_id)
             continue
-        burden = profile.acb + profile.sedation + profile.fall_risk
-        weak = index.priority(profile.indications[0]) <= MOST_PRIORITY
-        if burden < 2 or any(index.interaction(drug_id, other) for other in draft.drug_ids):
-            continue
-        if draft.add(drug_id, dose=profile.dose_usual, indicated=weak, days=int(draft.rng.integers(180, 3000))):
-            targets.append(drug_id)
-    if len(targets) < MAX_TARGETS[difficulty]:
+        drug_id = draft.draw(mask)
+        if drug_id is None:
+            return None
+        weak = pool.need(draft.sex)[pool.place[drug_id]] <= MOST_PRIORITY
+        dose = pool.profiles[pool.place[drug_id]].dose_usual
+        if not draft.add(drug_id, dose=dose, indicated=bool(weak), days=180 + draft.rng.randrange(2800)):
+            return None
+        targets.append(drug_id)
+    if not draft.fill(count, pool.weights, like=pool.taper):
         return None
-    draft.patient = replace(draft.patient, falls=max(1, draft.patient.falls))
-    low, high = BYSTANDERS[difficulty]
-    if not draft.add_bystanders(int(draft.rng.integers(low, high + 1))):
-        return None
-    return Posed(tuple(targets), "deprescribing")
+    return Posed(tuple(targets), CONTROL if draft.control else "deprescribing")
 
 
 SPEC = SubEnvironment(
     name="LONGITUDINAL_DEPRESCRIBING",
     description="Taper drugs whose harm outweighs their use, without withdrawal.",
-    budgets={"easy": 4, "medium": 5, "hard": 6},
+    budgets={"easy": 5, "medium": 6, "hard": 9},
     step_days=14,
     pose=pose,
 )
