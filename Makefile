@@ -13,7 +13,7 @@ export DAGSTER_HOME := $(CURDIR)
 export OMP_WAIT_POLICY := passive
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test ui serve bench lint types validate install clean
+.PHONY: demo test ui serve bench lint types validate install audit deploy clean
 
 demo: $(STAMP)
 	@$(BIN)/python -m polyguard_assets.demo
@@ -47,6 +47,10 @@ serve: $(STAMP)
 
 validate: $(STAMP)
 	@$(BIN)/openenv validate . --level static --skip-build
+
+# Known vulnerabilities of what is installed and locked; AUDIT=--strict fails when no advisory service answers.
+audit: $(STAMP)
+	@$(BIN)/python -m polyguard_assets.audit $(AUDIT)
 
 bench: $(STAMP)
 	@$(BIN)/python -m polyguard_assets.bench
