@@ -8,7 +8,7 @@ from itertools import combinations
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.knowledge.schema import Interaction, Rule, Severity
+from polyguard_env.knowledge.schema import SEVERITY_RANK, Interaction, Rule, Severity
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.burden import burden_findings
 from polyguard_env.risk.calculators import ckd_epi_2021, cockcroft_gault
@@ -116,14 +116,13 @@ def interaction_findings(drugs: Sequence[str], index: RuleIndex) -> list[Finding
 
 
 def drug_disease_findings(item: RegimenItem, patient: Patient, index: RuleIndex) -> list[Finding]:
-    """Drugs that a condition of the patient makes unsuitable."""
-    findings = {}
+    """Drugs that a condition of the patient makes unsuitable, the worst rule of each."""
+    findings: dict[str, Finding] = {}
     for rule in index.rules("drug_disease", item.drug_id):
         condition = rule.fields["condition"]
         if condition in patient.conditions and condition != item.indication:
-            finding_id = f"drug_disease:{item.drug_id}+{condition}"
-            findings[finding_id] = Finding(
-                finding_id=finding_id,
+            finding = Finding(
+                finding_id=f"drug_disease:{item.drug_id}+{condition}",
                 category="drug_disease",
                 severity=rule.severity,
                 drugs=(item.drug_id,),
@@ -131,7 +130,15 @@ def drug_disease_findings(item: RegimenItem, patient: Patient, index: RuleIndex)
                 management=rule.fields.get("management", "avoid"),
                 evidence_ids=(rule.rule_id, rule.source),
             )
+            keep_worst(findings, finding)
     return list(findings.values())
+
+
+def keep_worst(findings: dict[str, Finding], finding: Finding) -> None:
+    """Of several findings with one id, the worst stays, and the later of equals."""
+    held = findings.get(finding.finding_id)
+    if held is None or SEVERITY_RANK[finding.severity] >= SEVERITY_RANK[held.severity]:
+        findings[finding.finding_id] = finding
 
 
 def dosing_findings(
@@ -206,17 +213,16 @@ def _strictness(rule: Rule) -> tuple[bool, float]:
 
 
 def monitoring_findings(item: RegimenItem, patient: Patient, index: RuleIndex) -> list[Finding]:
-    """Measurements a drug needs that nobody has."""
-    findings = {}
+    """Measurements a drug needs that nobody has, the most urgent rule of each."""
+    findings: dict[str, Finding] = {}
     for rule in index.rules("monitoring", item.drug_id):
         measurement = rule.fields["measurement"]
         known = measurement in patient.measurements or (
             measurement in ("crcl", "egfr", "creatinine") and kidney_function(patient)
         )
         if not known:
-            finding_id = f"monitoring:{item.drug_id}:{measurement}"
-            findings[finding_id] = Finding(
-                finding_id=finding_id,
+            finding = Finding(
+                finding_id=f"monitoring:{item.drug_id}:{measurement}",
                 category="monitoring",
                 severity=rule.severity,
                 drugs=(item.drug_id,),
@@ -225,6 +231,7 @@ def monitoring_findings(item: RegimenItem, patient: Patient, index: RuleIndex) -
                 evidence_ids=(rule.rule_id, rule.source),
                 measurement=measurement,
             )
+            keep_worst(findings, finding)
     return list(findings.values())
 
 

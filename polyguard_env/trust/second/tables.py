@@ -1,0 +1,112 @@
+"""The raw tables, read with the standard library and pyarrow alone. Imports nothing of the project."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+KNOWLEDGE = Path(__file__).resolve().parents[2] / "knowledge"
+RANK = {"minor": 1, "moderate": 2, "major": 3, "contraindicated": 4}
+QT_LEVELS = ("conditional", "possible", "known")
+Row = dict[str, str]
+
+
+def rows_of(pattern: str) -> list[Row]:
+    """All rows of the CSV files that match, below the tables folder."""
+    found: list[Row] = []
+    for path in sorted((KNOWLEDGE / "tables").glob(pattern)):
+        with path.open(encoding="utf-8", newline="") as handle:
+            found += [{key: value.strip() for key, value in row.items()} for row in csv.DictReader(handle)]
+    return found
+
+
+def table(stem: str) -> list[Row]:
+    """A table with its fragments: `stem.csv` and `stem_*.csv`."""
+    return rows_of(f"{stem}.csv") + rows_of(f"{stem}_*.csv")
+
+
+def cells(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(";") if part.strip()]
+
+
+class Facts:
+    """Everything the second checker knows, as plain dicts.
+
+    Args:
+        snapshot: folder of the interaction and vocabulary Parquet files; the packaged snapshot when None.
+
+    Attributes:
+        profiles: drug id to its formulary row, all text.
+        classes: drug id to the names of its classes and their ancestors.
+        enzymes: drug id to `enzyme:role:strength` entries. qt: drug id to QT risk.
+        pairs: sorted drug pair to severity.
+        rules: kind to rows.
+    """
+
+    def __init__(self, snapshot: Path | None = None) -> None:
+        folder = snapshot or KNOWLEDGE / "snapshot"
+        self.profiles: dict[str, Row] = {row["drug_id"]: row for row in rows_of("formulary/*.csv")}
+        parents = {row["class_id"]: row["parent_id"] for row in table("classes")}
+        vocabulary: dict[str, list[Any]] = pq.read_table(
+            folder / "vocabulary.parquet", columns=["drug_id", "class_ids"]
+        ).to_pydict()
+        self.classes: dict[str, set[str]] = {}
+        for drug, leaves in zip(vocabulary["drug_id"], vocabulary["class_ids"]):
+            held: set[str] = set()
+            for name in cells(leaves):
+                while name:
+                    held.add(name)
+                    name = parents[name]
+            self.classes[drug] = held
+        self.enzymes = {drug: set(cells(row["cyp"])) for drug, row in self.profiles.items()}
+        self.qt = {drug: row["qt"] for drug, row in self.profiles.items()}
+        for row in table("roles"):
+            if row["drug_id"] in self.classes and row["drug_id"] not in self.profiles:
+                self.enzymes[row["drug_id"]] = set(cells(row["cyp"]))
+                self.qt[row["drug_id"]] = row["qt"]
+        edges = pq.read_table(folder / "interactions.parquet", columns=["drug_a", "drug_b", "severity"]).to_pydict()
+        self.pairs = {
+            tuple(sorted((a, b))): severity
+            for a, b, severity in zip(edges["drug_a"], edges["drug_b"], edges["severity"])
+        }
+        kinds = ("renal", "hepatic", "drug_disease", "monitoring", "burden", "combination", "duplicate_therapy",
+                 "omission", "pharmacogenomics", "taper", "substitution")  # fmt: skip
+        self.rules: dict[str, list[Row]] = {kind: table(f"rules/{kind}") for kind in kinds}
+        self._matching: dict[tuple[str, str], list[Row]] = {}
+
+    def number(self, drug: str, column: str) -> float:
+        """A formulary number; 0 where the drug has no profile or the cell is empty."""
+        cell = self.profiles[drug][column] if drug in self.profiles else ""
+        return float(cell) if cell else 0.0
+
+    def meets(self, drug: str, expression: str) -> bool:
+        """Whether a drug is selected by a rule's target: a union (;) of intersections (&) of terms."""
+        return any(all(self._term(drug, term.strip()) for term in part.split("&")) for part in cells(expression))
+
+    def _term(self, drug: str, term: str) -> bool:
+        kind, _, name = term.partition(":")
+        if term == "*":
+            return True
+        if kind == "drug":
+            return drug == name
+        if kind == "class":
+            return name in self.classes.get(drug, set())
+        if kind == "qt":
+            return self.qt.get(drug) == name
+        if kind == "role":
+            return name in self.enzymes.get(drug, set())
+        if kind == "flag":
+            column, _, least = name.partition(">=")
+            value = self.number(drug, column)
+            return drug in self.profiles and (value >= float(least) if least else value > 0)
+        raise ValueError(f"unknown term {term}")
+
+    def rules_for(self, kind: str, drug: str) -> list[Row]:
+        """The rules of a kind whose target selects a drug."""
+        key = (kind, drug)
+        if key not in self._matching:
+            self._matching[key] = [row for row in self.rules[kind] if self.meets(drug, row["target"])]
+        return self._matching[key]
