@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-ROUTERS: tuple[str, ...] = ()
+ROUTERS: tuple[str, ...] = ("polyguard_serving.policy.routes:router",)
 # Path and function; "/" last, for it takes every path the others leave.
 PAGES: tuple[tuple[str, str], ...] = ()
 

@@ -26,6 +26,7 @@ STATUS = {
     "INTERNAL_ERROR": 500,
     "CAPACITY_REACHED": 503,
     "BUSY": 503,
+    "MODEL_NOT_AVAILABLE": 503,
     "TIMEOUT": 504,
 }
 CODES = {status: code for code, status in reversed(STATUS.items())}

@@ -1,4 +1,4 @@
-"""The model's process as the server sees it: started when first needed, asked one thing at a time, never waited for long.
+"""The model's process as the server sees it: started when needed, asked one thing at a time, never waited for long.
 
 The server's event loop only reads and writes pipes, so a model that is slow, hangs or dies costs its
 callers an error and everybody else nothing.
@@ -139,7 +139,9 @@ class ModelProcess:
                 message = await self._read()
         except TimeoutError as error:
             await self.close()
-            raise self._failed("model", f"{self.load_s:g} s", "it did not load in time; see the server's log") from error
+            raise self._failed(
+                "model", f"{self.load_s:g} s", "it did not load in time; see the server's log"
+            ) from error
         if "ready" not in message:
             problem = message.get("error") or {"field": "model", "value": "no answer", "fix": "see the server's log"}
             await self.close()
@@ -180,12 +182,15 @@ class ModelProcess:
         )  # fmt: skip
 
     async def _read(self) -> dict[str, Any]:
-        """The next message; empty when the process has ended."""
+        """The next message; empty when the process has ended or says what nobody understands."""
         assert self._process is not None and self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
             return {}
-        message = json.loads(line)
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return {}
         return message if isinstance(message, dict) else {}
 
     def _failed(self, field: str, value: object, fix: str, state: str = "failed", cool: bool = True) -> Refusal:

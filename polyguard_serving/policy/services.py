@@ -1,0 +1,87 @@
+"""What the routes need, made once for an application: the model's process, the index, the environment for cases."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from polyguard_env.agents.checking import checked_observation
+from polyguard_env.environment.env import PolyGuardEnv
+from polyguard_env.environment.messages import PolyGuardObservation
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.evidence.search import EvidenceIndex
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_serving.offload import Offload
+from polyguard_serving.policy.lake import data_lake
+from polyguard_serving.policy.model_process import ModelProcess
+from polyguard_serving.policy.types import Decided
+
+INDEX_FOLDER = "evidence/index"
+
+
+class PolicyServices:
+    """Shared by the API and the Workbench of one application.
+
+    Args:
+        lake: the data lake. model: its process; made for the lake when None.
+    """
+
+    def __init__(self, app: FastAPI, lake: Path | None = None, model: ModelProcess | None = None) -> None:
+        self.app = app
+        self.lake = lake if lake is not None else data_lake()
+        self.model = model if model is not None else ModelProcess(self.lake)
+        self.knowledge = KnowledgeBase.default()
+        # Reviews and agents take milliseconds; the first search makes the index, which takes seconds.
+        self.work = Offload("policy", threads=1, waiting=32, timeout_s=60.0)
+        self._index: EvidenceIndex | None = None
+        self._lock = threading.Lock()
+        self.index_kind = "packaged"
+
+    def index(self) -> EvidenceIndex:
+        """The materialized evidence index when it fits the knowledge served, else one made from the packaged tables.
+
+        Raises:
+            PolyGuardError: the materialized index is broken.
+        """
+        with self._lock:
+            if self._index is None:
+                folder = self.lake / INDEX_FOLDER
+                if (folder / "manifest.json").is_file():
+                    self._index, self.index_kind = EvidenceIndex.load(folder, self.knowledge), "materialized"
+                else:
+                    from polyguard_env.evidence.corpus import CorpusBuilder, frame_of
+
+                    passages = frame_of(CorpusBuilder(self.knowledge).from_tables())
+                    self._index = EvidenceIndex(passages, self.knowledge)
+            return self._index
+
+    @property
+    def index_ready(self) -> bool:
+        """True when a search need not make the index first."""
+        return self._index is not None
+
+    def observation(self, asked: Decided) -> PolyGuardObservation:
+        """The observation of a request.
+
+        Raises:
+            PolyGuardError: an episode this server does not hold, or an observation no environment would send.
+        """
+        found = asked.observation if asked.observation is not None else self._of_episode(str(asked.episode_id))
+        return checked_observation(found, self.knowledge)
+
+    def _of_episode(self, episode_id: str) -> PolyGuardObservation:
+        episodes = getattr(self.app.state, "episodes", None)
+        if episodes is None:
+            raise PolyGuardError("episode_id", episode_id, "this server holds no episodes: send the observation")
+        # A checkpoint read into another environment gives the observation again and leaves the episode alone.
+        return PolyGuardEnv().set_state(episodes.get(episode_id).env.get_state())
+
+
+def services_of(app: FastAPI) -> PolicyServices:
+    """The application's services, made when first asked for."""
+    if not hasattr(app.state, "policy"):
+        app.state.policy = PolicyServices(app)
+    found: PolicyServices = app.state.policy
+    return found

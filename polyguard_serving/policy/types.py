@@ -1,0 +1,363 @@
+"""What the policy and evidence API takes and gives."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from polyguard_env.agents.board import ABLATIONS
+from polyguard_env.agents.modes import MODES
+from polyguard_env.environment.messages import DISCLAIMER, Candidate, PolyGuardAction, PolyGuardObservation
+from polyguard_env.knowledge.schema import SEVERITIES
+from polyguard_serving.options import LONGEST_ID, Options
+
+MOST_DRUGS, LONGEST_NAME, LONGEST_QUESTION = 60, 200, 1000
+Severity = Literal["minor", "moderate", "major", "contraindicated"]
+assert set(SEVERITIES) == {"minor", "moderate", "major", "contraindicated"}
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+
+
+class Said(Options):
+    """Base of answers that speak of patients."""
+
+    disclaimer: str = DISCLAIMER
+
+
+class RefusedDetail(Options):
+    """Why a request was refused."""
+
+    code: str
+    field: str
+    value: str
+    fix: str
+
+
+class Refused(Options):
+    """A refusal: what was wrong, and what to do about it."""
+
+    error: RefusedDetail
+
+
+class SentObservation(PolyGuardObservation):
+    """An observation as the environment gave it; `metadata` is OpenEnv's own and is ignored."""
+
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class Decided(Options):
+    """The step to decide: an episode held by this server, or an observation as the environment gave it."""
+
+    episode_id: str | None = Field(default=None, min_length=1, max_length=LONGEST_ID)
+    observation: SentObservation | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Decided:
+        if (self.episode_id is None) == (self.observation is None):
+            raise ValueError("give either episode_id or observation")
+        return self
+
+
+class ActRequest(Decided):
+    """A step for the model to decide."""
+
+
+class ScoredCandidate(Options):
+    """A candidate with the model's log-likelihood (nats) and calibrated probability."""
+
+    candidate_id: str
+    text: str
+    log_likelihood: float
+    probability: float
+
+
+class ActAnswer(Said):
+    """The model's choice, and which model it was.
+
+    Attributes:
+        source: which part of the active model spoke.
+        fallback_reason: why it was not the preferred one; null when it was.
+    """
+
+    source: Literal["grpo_adapter", "merged"]
+    fallback_reason: str | None
+    label: str
+    model_run: str
+    candidate: Candidate
+    action: PolyGuardAction
+    scores: list[ScoredCandidate]
+    seconds: float
+
+
+class ModelPart(Options):
+    """A folder the manifest names."""
+
+    path: str
+    files: dict[str, str]
+
+
+class ModelStatus(Said):
+    """The active model and its process.
+
+    Attributes:
+        state: absent (no manifest), not_started (loads with the first question), loading, ready or failed.
+        source: what answers now; "none" until it is ready.
+        reason: why it is absent or failed, with the fix; "" otherwise.
+    """
+
+    state: Literal["absent", "not_started", "loading", "ready", "failed"]
+    source: Literal["grpo_adapter", "merged", "none"]
+    reason: str
+    fallback_reason: str | None
+    preferred: str | None
+    label: str | None
+    model_run: str | None
+    base: ModelPart | None
+    grpo_adapter: ModelPart | None
+    merged: ModelPart | None
+    knowledge_fingerprint: str | None
+    parameters: int | None
+    device: str | None
+    load_seconds: float | None
+    waiting: int
+    answered: int
+
+
+class AgentsRequest(Decided):
+    """A step for the agents to decide.
+
+    Attributes:
+        planner: who picks: the active model, or the rule-based policy.
+        without: parts to leave out.
+    """
+
+    mode: Literal["sequential_pipeline", "supervisor_routed", "replan_on_veto", "lightweight_debate"] = (
+        "sequential_pipeline"
+    )
+    planner: Literal["rule_based", "model"] = "rule_based"
+    without: list[Literal["graph", "evidence", "dosing", "supervisor", "critic"]] = Field(
+        default_factory=list, max_length=len(ABLATIONS)
+    )
+
+
+assert set(MODES) == {"sequential_pipeline", "supervisor_routed", "replan_on_veto", "lightweight_debate"}
+
+
+class AgentNote(Options):
+    """What one agent found."""
+
+    agent: str
+    says: str
+    details: dict[str, JsonValue]
+    evidence_ids: list[str]
+
+
+class VetoReason(Options):
+    """A named reason, and the same as a sentence."""
+
+    reason: str
+    text: str
+
+
+class AgentVeto(Options):
+    """A candidate the critic refused."""
+
+    candidate_id: str
+    text: str
+    reasons: list[VetoReason]
+
+
+class AgentsAnswer(Said):
+    """What the agents decided, and each one's note.
+
+    Attributes:
+        source: who picked: grpo_adapter, merged or rule_based.
+        fallback_reason: why the model was not the preferred one; null otherwise.
+        abstained: every choice was vetoed, and the safest idle candidate was taken.
+    """
+
+    mode: str
+    source: Literal["grpo_adapter", "merged", "rule_based"]
+    fallback_reason: str | None
+    candidate: Candidate
+    action: PolyGuardAction
+    route: str
+    vetoes: list[AgentVeto]
+    abstained: bool
+    explanation: str
+    trace: list[AgentNote]
+    without: list[str]
+
+
+class CaseSummary(Options):
+    """A scenario as an agent first sees it; what is posed is not told."""
+
+    scenario_id: str
+    sub_environment: str
+    difficulty: str
+    split: str
+    steps: int
+    age: int
+    sex: Literal["F", "M"]
+    conditions: list[str]
+    drugs: list[str]
+    text: str
+
+
+class CasesAnswer(Said):
+    """A page of cases; `total` is how many there are to page through."""
+
+    cases: list[CaseSummary]
+    total: int
+    offset: int
+
+
+class EvidenceQuestion(Options):
+    """A question in plain words."""
+
+    query: str = Field(min_length=1, max_length=LONGEST_QUESTION)
+    most: int = Field(default=5, ge=1, le=50)
+
+
+class Passage(Options):
+    """A found passage."""
+
+    passage_id: str
+    kind: str
+    source: str
+    year: int
+    date: str
+    drugs: list[str]
+    text: str
+    score: float
+
+
+class EvidenceAnswer(Said):
+    """The best passages, best first.
+
+    Attributes:
+        index: "materialized" (the data lake's) or "packaged" (made from the packaged tables).
+    """
+
+    query: str
+    passages: list[Passage]
+    searched: int
+    index: Literal["materialized", "packaged"]
+    knowledge_fingerprint: str
+
+
+class ReviewRequest(Options):
+    """A patient (as `python -m polyguard_env review --patient` reads one), or a plain list of drugs."""
+
+    patient: dict[str, JsonValue] | None = Field(
+        default=None,
+        examples=[{"age": 81, "sex": "F", "weight": 62, "height": 158, "regimen": ["warfarin", "ibuprofen"]}],
+    )
+    drugs: list[Name] | None = Field(default=None, min_length=1, max_length=MOST_DRUGS)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ReviewRequest:
+        if (self.patient is None) == (self.drugs is None):
+            raise ValueError("give either patient or drugs")
+        return self
+
+
+class ReviewedDrug(Options):
+    """A drug of the reviewed regimen; `dose` is the daily total in `unit`, null when unknown."""
+
+    drug_id: str
+    name: str
+    dose: float | None
+    unit: str
+    indication: str
+
+
+class ReviewFinding(Options):
+    """One thing wrong with a regimen; `limit` is the highest acceptable daily dose."""
+
+    finding_id: str
+    category: str
+    severity: Severity
+    drugs: list[str]
+    mechanism: str
+    management: str
+    evidence_ids: list[str]
+    measurement: str
+    limit: float | None
+
+
+class ReviewAnswer(Said):
+    """Every finding of a regimen, worst first.
+
+    Attributes:
+        assumed: what a plain list of drugs leaves open and the review took for granted.
+    """
+
+    patient_id: str
+    regimen: list[ReviewedDrug]
+    findings: list[ReviewFinding]
+    assumed: dict[str, JsonValue]
+    knowledge_fingerprint: str
+
+
+class InteractionsRequest(Options):
+    """Drugs to check against each other, by any name."""
+
+    drugs: list[Name] = Field(min_length=2, max_length=MOST_DRUGS, examples=[["warfarin", "ibuprofen", "Eliquis"]])
+
+
+class CheckedPair(Options):
+    """An interacting pair."""
+
+    drugs: list[str]
+    severity: Severity
+    mechanism: str
+    effect: str
+    management: str
+    sources: list[str]
+    years: list[int]
+    disagree: bool
+
+
+class InteractionsAnswer(Said):
+    """Every interacting pair and combination among the drugs, worst first."""
+
+    drugs: list[str]
+    interactions: list[CheckedPair]
+    combinations: list[ReviewFinding]
+    pairs_checked: int
+    knowledge_fingerprint: str
+
+
+class EvaluationAnswer(Said):
+    """The newest evaluation as the asset graph reported it; `report` names the file of the data lake it is."""
+
+    report: str
+    policies: dict[str, dict[str, JsonValue]]
+    differences: dict[str, dict[str, JsonValue]]
+    details: dict[str, JsonValue]
+
+
+class StageHistory(Options):
+    """What a training stage logged, a row per step."""
+
+    stage: Literal["sft", "grpo"]
+    columns: list[str]
+    rows: list[dict[str, float]]
+
+
+class TrainingAnswer(Said):
+    """Training histories of one model run."""
+
+    model_run: str
+    model_runs: list[str]
+    stages: list[StageHistory]
+
+
+def json_of(value: Any) -> Any:
+    """Tuples as lists: what JSON makes of a dataclass's fields."""
+    if isinstance(value, dict):
+        return {str(key): json_of(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_of(part) for part in value]
+    return value
