@@ -11,6 +11,7 @@ from polyguard_assets.defs.evidence import assets as evidence
 from polyguard_assets.defs.knowledge import assets as knowledge
 from polyguard_assets.defs.knowledge import checks as knowledge_checks
 from polyguard_assets.defs.knowledge import supplied as supplied_knowledge
+from polyguard_assets.defs.models import active as active_models
 from polyguard_assets.defs.models import assets as models
 from polyguard_assets.defs.patients import assets as patients
 from polyguard_assets.defs.patients import supplied as supplied_patients
@@ -24,10 +25,10 @@ from polyguard_assets.paths import data_lake
 from polyguard_assets.settings import Settings
 from polyguard_assets.supplied import SuppliedSources, configured_services
 
-GROUPS = ("sources", "knowledge", "patients", "scenarios", "corpora", "models", "evaluation", "evidence")
+GROUPS = ("sources", "knowledge", "patients", "scenarios", "corpora", "models", "evaluation", "evidence", "deployment")
 MODULES = (
     sources, knowledge, supplied_knowledge, patients, supplied_patients, scenarios, corpora, models, evaluation,
-    evidence,
+    evidence, active_models,
 )  # fmt: skip
 ASSETS: list[dg.AssetsDefinition] = [asset for module in MODULES for asset in module.ASSETS]
 CHECKS = [
@@ -38,6 +39,7 @@ CHECKS = [
     *models.CHECKS,
     *evaluation.CHECKS,
     *evidence.CHECKS,
+    *active_models.CHECKS,
 ]
 
 refresh_data = dg.define_asset_job(

@@ -27,6 +27,7 @@ from polyguard_assets.partitions import DEFAULT_MODEL_RUN
 from polyguard_assets.paths import data_lake, evidence_index_folder, knowledge_folder, model_folder, reports_folder
 from polyguard_assets.training.model_runs import model_run
 from polyguard_assets.training.publish import write_json
+from polyguard_env.active_model import manifest_path
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.errors import PolyGuardError
 
@@ -141,6 +142,7 @@ def files_exist(stage: Stage) -> bool:
         "evidence_index": evidence_index_folder() / "manifest.json",
         "improvement_report": reports_folder() / "improvement_report.json",
         "charts": reports_folder() / "charts" / "reward.png",
+        "active_model": manifest_path(data_lake()),
     }
     return files[stage.asset].is_file()
 

@@ -95,10 +95,10 @@ class Settings:
             PolyGuardError: a value out of range.
         """
         given = os.environ if variables is None else variables
-        host = given.get("HOST", cls.host)
+        host = given.get("HOST", "127.0.0.1")
         settings = cls(
             host=host,
-            port=whole("port", given.get("PORT", str(cls.port)), 0, 65535),
+            port=whole("port", given.get("PORT", "8000"), 0, 65535),
             sessions=whole("sessions", given.get("POLYGUARD_SESSIONS", str(MOST_SESSIONS)), 1, 100_000),
             episodes=whole("episodes", given.get("POLYGUARD_EPISODES", str(MOST_EPISODES)), 1, 1_000_000),
             session_timeout=seconds(

@@ -30,6 +30,7 @@ DESIGNED = {
     "models": {"base_model", "sft_adapter", "grpo_adapter", "merged_model", "postsave_inference"},
     "evaluation": {"model_evaluation", "improvement_report", "charts"},
     "evidence": {"evidence_corpus", "evidence_index"},
+    "deployment": {"active_model"},
 }  # fmt: skip
 
 
@@ -100,5 +101,5 @@ def test_blocking_checks_guard_what_matters(defs: dg.Definitions) -> None:
     assert blocking >= {
         "edges_are_sound", "splits_are_disjoint", "rewards_are_bounded", "corpora_hold_no_holdout_pair",
         "exported_artifact_answers", "cohort_is_plausible", "evaluation_is_bounded_and_held_out",
-        "passages_are_sourced", "training_text_names_no_holdout_pair", "evidence_is_found",
+        "passages_are_sourced", "training_text_names_no_holdout_pair", "evidence_is_found", "active_model_resolves",
     }  # fmt: skip

@@ -14,7 +14,7 @@ from polyguard_assets.demo import Stage, is_fresh, main, stages, table
 
 def test_stages_come_in_order_of_dependency() -> None:
     labels = [stage.label for stage in stages(build_defs(), "smollm2-135m-instruct")]
-    assert labels[-1] in ("charts", "improvement_report")
+    assert labels[-1] in ("charts", "improvement_report", "active_model")
     assert labels.index("ddi_graph") < labels.index("scenario_set[hard]") < labels.index("scenario_rollouts")
     assert labels.index("corpus_summary") < labels.index("sft_adapter[smollm2-135m-instruct]")
     assert not any("qwen" in label for label in labels)
