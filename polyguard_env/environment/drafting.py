@@ -51,6 +51,7 @@ class Draft:
         split: only interaction pairs of this split may occur.
         shape: draws that do not depend on the attempt.
         rng: draws of this attempt.
+        code: place of the split in `SPLITS`. row: place of the sex in the pool's arrays.
         regimen: drugs so far, targets first.
         accepted: drugs whose findings are outweighed by what the drugs are needed for; a control may hold such.
     """
@@ -59,8 +60,8 @@ class Draft:
         self.pool, self.split, self.shape, self.rng = pool, split, shape, rng
         self.regimen: list[RegimenItem] = []
         self.accepted: set[str] = set()
-        self._row = SEXES.index(patient.sex)
-        self._code = SPLITS.index(split)
+        self.row = SEXES.index(patient.sex)
+        self.code = SPLITS.index(split)
         n = len(pool.drugs)
         self._blocked = np.zeros(n, dtype=bool)
         self._foreign = np.zeros(n, dtype=bool)
@@ -105,6 +106,19 @@ class Draft:
         self.patient = replace(person, measurements={**person.measurements, "creatinine": creatinine})
         self.kidneys = dict(kidney_function(self.patient))
 
+    def set_liver(self, grade: str) -> None:
+        """Give the person a cirrhosis of Child-Pugh class A, B or C."""
+        self.pin("cirrhosis")
+        self.patient = replace(self.patient, child_pugh=grade)
+
+    def set_genotype(self, gene: str, phenotype: str) -> None:
+        """Let a gene's phenotype be known."""
+        self.patient = replace(self.patient, genotype={**self.patient.genotype, gene: phenotype})
+
+    def set_allergies(self, allergies: tuple[str, ...]) -> None:
+        """Allergies to drugs or classes; drugs taken already are not looked at again."""
+        self.patient = replace(self.patient, allergies=tuple(sorted(set(allergies))))
+
     def hold(self, condition: str) -> None:
         """Give the person a condition."""
         if condition not in self.patient.conditions:
@@ -115,7 +129,7 @@ class Draft:
 
     def allowed(self) -> np.ndarray:
         """Drugs that may be added at all: not taken, no allergy or pair of another split, indicated; shape (n,)."""
-        return ~self._foreign & (self.pool.purpose[self._row] >= 0)
+        return ~self._foreign & (self.pool.purpose[self.row] >= 0)
 
     def apart(self) -> np.ndarray:
         """Allowed drugs that neither interact with nor duplicate anything present, shape (n,)."""
@@ -124,7 +138,7 @@ class Draft:
     def quiet(self) -> np.ndarray:
         """Drugs that would start no new trouble beside what is present, shape (n,)."""
         pool = self.pool
-        mask = pool.calm[self._row] & self.apart() & ~self._spoils & (self._unsuited < MODERATE)
+        mask = pool.calm[self.row] & self.apart() & ~self._spoils & (self._unsuited < MODERATE)
         for own, total, most in (
             (pool.acb, self._acb, MOST_ACB),
             (pool.dbi, self._dbi, MOST_DBI),
@@ -137,7 +151,7 @@ class Draft:
 
     def purpose(self, drug_id: str) -> str:
         """The condition a drug of the pool is given for to this person."""
-        return self.pool.conditions[int(self.pool.purpose[self._row, self.pool.place[drug_id]])]
+        return self.pool.conditions[int(self.pool.purpose[self.row, self.pool.place[drug_id]])]
 
     def add(self, drug_id: str, *, dose: float | None = None, indicated: bool = True, days: int | None = None) -> bool:
         """Add a drug with an indication; False (and no change) when the split or the person forbids it."""
@@ -155,9 +169,9 @@ class Draft:
         self.regimen.append(RegimenItem(drug_id, dose, indication, taken_for))
         self._blocked |= (pool.rank[place] > 0) | pool.alike[place]
         split = pool.split_of[place]
-        self._foreign |= (split >= 0) & (split != self._code)
+        self._foreign |= (split >= 0) & (split != self.code)
         self._foreign[place] = True
-        self._spoils |= pool.unsuits[place][pool.purpose[self._row]] >= MODERATE
+        self._spoils |= pool.unsuits[place][pool.purpose[self.row]] >= MODERATE
         self._acb += float(pool.acb[place])
         self._dbi += float(pool.dbi[place])
         self._cns += float(pool.cns[place])
@@ -179,13 +193,15 @@ class Draft:
             place = draw(open_, weights, self.rng)
             if place < 0:
                 return False
-            drug_id = self.pool.drugs[place]
-            kept = len(self.regimen)
-            dose = self._fitting_dose(drug_id)
-            if dose and self.add(drug_id, dose=dose):
-                return len(self.regimen) > kept
+            if self.add_fitting(self.pool.drugs[place]):
+                return True
             open_[place] = False
         return False
+
+    def add_fitting(self, drug_id: str) -> bool:
+        """Add a drug at a dose that kidneys and liver allow; False (and no change) when there is none."""
+        dose = self._fitting_dose(drug_id)
+        return dose is not None and self.add(drug_id, dose=dose)
 
     def _fitting_dose(self, drug_id: str) -> float | None:
         """A usual dose that kidney and liver allow; None when there is none."""
@@ -245,6 +261,23 @@ class Draft:
                     held.add(name)
         self.patient = replace(self.patient, conditions=tuple(sorted(held)))
         return len(held) == wanted
+
+    def pad_condition(self) -> None:
+        """A condition that speaks strongly against some drug, but against none present."""
+        taken = [self.pool.place[name] for name in self.drug_ids]
+        exposed = np.array([bool(names) for names in self.pool.against])
+        for _ in range(TRIES):
+            drug_id = self.draw(exposed)
+            names = [
+                name
+                for name in (self.pool.against[self.pool.place[drug_id]] if drug_id else ())
+                if self.pool.uncalled(name)
+                and name != "cirrhosis"
+                and not (self.pool.unsuits[taken, self.pool.condition_place[name]] >= MODERATE).any()
+            ]
+            if names:
+                self.pin(names[self.rng.randrange(len(names))])
+                return
 
     def pin(self, condition: str) -> None:
         """Give the person a condition that stays."""

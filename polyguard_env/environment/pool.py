@@ -14,6 +14,7 @@ import numpy as np
 
 from polyguard_env.environment.roles import roles_explain
 from polyguard_env.environment.splits import SPLITS, UNSEEN_MECHANISMS, pair_split
+from polyguard_env.knowledge.base import combination_products
 from polyguard_env.knowledge.schema import SEVERITY_RANK, DrugProfile, Interaction, Rule
 from polyguard_env.risk.index import RuleIndex, terms
 
@@ -70,7 +71,11 @@ class DrugPool:
         burdensome: ACB, sedation and fall-risk grades in all, shape (n,).
         toll: what each drug weighs by burden, fall risk and age in a person who falls, shape (n,).
         taper, swap: whether a drug has a taper rule, or substitutes, shape (n,).
-        kidney: whether a drug has kidney rules, shape (n,).
+        several: drugs with two or more substitutes for what they are given for, shape (2, n).
+        kidney, liver, narrow, twins: whether a drug has kidney rules, liver rules, a narrow index, or rules on
+            duplicating it, shape (n,).
+        genes: rules on genotypes of moderate severity or worse, per drug.
+        products: combination products of two drugs of the pool.
     """
 
     def __init__(self, index: RuleIndex) -> None:
@@ -171,12 +176,26 @@ class DrugPool:
         self.avoid = np.array([_worst(index.rules("burden", drug_id), "avoid") for drug_id in self.drugs])
         self.taper = np.array([bool(index.rules("taper", drug_id)) for drug_id in self.drugs])
         self.kidney = np.array([bool(index.rules("renal", drug_id)) for drug_id in self.drugs])
+        self.liver = np.array([bool(index.rules("hepatic", drug_id)) for drug_id in self.drugs])
+        self.narrow = np.array([profile.narrow_index for profile in self.profiles])
+        self.twins = np.array([bool(index.duplicates.get(drug_id)) for drug_id in self.drugs])
+        self.genes: list[list[Rule]] = [
+            [rule for rule in index.rules("pharmacogenomics", drug_id) if SEVERITY_RANK[rule.severity] >= MODERATE]
+            for drug_id in self.drugs
+        ]
+        products = combination_products(index.knowledge.drugs)
+        self.products: list[tuple[str, tuple[str, ...]]] = sorted(
+            (name, drug_ids)
+            for name, drug_ids in products.items()
+            if len(drug_ids) == 2 and all(drug_id in self.place for drug_id in drug_ids)
+        )
         self.alternatives: list[list[Alternative]] = [self._alternatives(drug_id) for drug_id in self.drugs]
         weight = np.array([0.0, 0.2, 1.0, 3.0, 6.0])
         self.toll = PER_DBI * self.dbi + PER_ACB * self.acb + weight[self.fall] + weight[self.avoid]
         self.swap = np.array([bool(found) for found in self.alternatives])
         self.purpose = np.full((2, n), -1, dtype=np.int16)
         self.calm = np.zeros((2, n), dtype=bool)
+        self.several = np.zeros((2, n), dtype=bool)
         self.moves = self.taper.astype(np.int8) * 2 + self.swap
         for row, sex in enumerate(SEXES):
             for place in range(n):
@@ -185,6 +204,7 @@ class DrugPool:
                     continue
                 self.purpose[row, place] = self.condition_place[condition]
                 self.calm[row, place] = self._is_calm(place, condition)
+                self.several[row, place] = len(self.choices(self.drugs[place], condition)) >= 2
 
     def _purpose(self, place: int, sex: str) -> str | None:
         """The first indication that fits the sex, preferably one that calls for no further drug."""
@@ -218,6 +238,14 @@ class DrugPool:
                 wrong = frozenset(terms(rule.fields.get("wrong_if", "")))
                 found.append(Alternative(new.drug_id, rule.fields.get("indication", ""), wrong))
         return found
+
+    def choices(self, drug_id: str, condition: str) -> list[Alternative]:
+        """Substitutes of a drug when it is given for a condition, each once."""
+        found: dict[str, Alternative] = {}
+        for other in self.alternatives[self.place[drug_id]]:
+            if other.indication in ("", condition):
+                found.setdefault(other.drug_id, other)
+        return list(found.values())
 
     def need(self, sex: str) -> np.ndarray:
         """Cost of leaving untreated what each drug is given for, 0 where it is given for nothing, shape (n,)."""

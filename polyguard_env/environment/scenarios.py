@@ -30,6 +30,8 @@ CACHED = 4096
 LEAST_GAIN, MOST_GAIN_IN_CONTROL = 0.5, 0.15
 CONTROL_SHARE = 0.2
 PEOPLE = 8192
+# Whose danger or dose is not a finding that `fix_offers` answers; their generators see to it themselves.
+BY_CONSTRUCTION = frozenset({"BANDIT_MINING", "PRECISION_DOSING"})
 
 
 class ScenarioFactory:
@@ -95,6 +97,8 @@ class ScenarioFactory:
 
     def _worth_posing(self, scenario: Scenario) -> bool:
         """True when some fix lessens a problem's risk by `LEAST_GAIN`, or when nothing gains in a control."""
+        if scenario.sub_environment in BY_CONSTRUCTION:
+            return True
         state = start(scenario, self.index)
         risk = assess(state, scenario, self.index)
         outlook = Outlook(state, risk, scenario, self.index)
