@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,18 +11,31 @@ from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS
 from polyguard_env.environment.splits import SPLITS
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.types import ServedAction
+from polyguard_serving.wire import Detail
 
 Model = TypeVar("Model", bound=BaseModel)
 LONGEST_ID = 200
 LONGEST_SCENARIO_ID = 64
 # Errors quote the offending value, never a whole document.
 LONGEST_SHOWN = 300
+MOST_ITEMS = 8192
+SCENARIO_PATTERN = f"^({'|'.join(SPLITS)})-({'|'.join(SUB_ENVIRONMENTS)})-({'|'.join(DIFFICULTIES)})-[0-9]{{1,6}}$"
+PATIENT_PATTERN = "^[a-z]?[0-9]{1,6}$"
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class Options(BaseModel):
     """Base of all arguments: unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+# Ids travel in paths too.
+EPISODE_ID = Annotated[
+    str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+~=-]*$", examples=["e1"])
+]
+SEED = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+SUB_ENVIRONMENT = Annotated[str, Field(json_schema_extra={"enum": list(SUB_ENVIRONMENTS)})]
 
 
 class ResetOptions(Options):
@@ -33,35 +46,102 @@ class ResetOptions(Options):
         episode_id: names the episode; chosen by the server when absent.
     """
 
-    seed: int | None = Field(default=None, ge=0, lt=2**63, strict=True)
-    episode_id: str | None = Field(default=None, min_length=1, max_length=LONGEST_ID)
+    seed: SEED | None = None
+    episode_id: EPISODE_ID | None = None
     difficulty: str = Field(default="easy", json_schema_extra={"enum": list(DIFFICULTIES)})
-    sub_environment: str | None = Field(default=None, examples=list(SUB_ENVIRONMENTS))
+    sub_environment: SUB_ENVIRONMENT | None = None
     scenario_id: str | None = Field(
-        default=None, max_length=LONGEST_SCENARIO_ID, description="for example train-DDI-easy-000012"
+        default=None,
+        max_length=LONGEST_SCENARIO_ID,
+        description="for example train-DDI-easy-000012",
+        json_schema_extra={"pattern": SCENARIO_PATTERN},
     )
-    patient_id: str | None = Field(default=None, max_length=LONGEST_SCENARIO_ID)
+    patient_id: str | None = Field(
+        default=None, max_length=LONGEST_SCENARIO_ID, json_schema_extra={"pattern": PATIENT_PATTERN}
+    )
     split: str = Field(default="train", json_schema_extra={"enum": list(SPLITS)})
+    timeout_s: Seconds | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """As `PolyGuardEnv.reset` takes them."""
+        values = dict(self.__dict__)
+        del values["timeout_s"]
+        return values
 
 
 class StepOptions(Options):
-    """An action for an episode; `episode_id` may be left out while only one is running."""
+    """An action for an episode; `episode_id` may be left out while only one is running.
+
+    Attributes:
+        timeout_s: seconds the step may take from its arrival; a step that takes longer changes nothing.
+        detail: how much of the observation to answer with.
+        request_id: OpenEnv's own; ignored.
+    """
 
     action: ServedAction
-    episode_id: str | None = Field(default=None, max_length=LONGEST_ID)
-    timeout_s: float | None = Field(default=None, gt=0)
+    episode_id: EPISODE_ID | None = None
+    timeout_s: Seconds | None = None
+    detail: Detail = Detail.FULL
+    request_id: str | None = Field(default=None, max_length=255)
+
+
+class Checkpoint(BaseModel):
+    """An episode as `GET /episodes/{episode_id}/checkpoint` gives it; send it back unchanged."""
+
+    model_config = ConfigDict(extra="allow")
+
+    scenario_id: str = Field(max_length=LONGEST_SCENARIO_ID)
+    seed: SEED
+    episode_id: EPISODE_ID
+    knowledge_fingerprint: str = Field(max_length=64)
+
+
+BatchAction = Annotated[int, Field(ge=0, le=1000, strict=True)] | Annotated[str, Field(max_length=512)] | ServedAction
+
+
+class RestoreOptions(Options):
+    """A checkpoint to continue from; under another `episode_id` it is a fork."""
+
+    checkpoint: Checkpoint
+    episode_id: EPISODE_ID | None = None
+
+
+class ForkOptions(Options):
+    """The id of the copy; chosen by the server when absent."""
+
+    episode_id: EPISODE_ID | None = None
+
+
+class BatchReset(Options):
+    """Resets to make in one message; each needs no `episode_id`."""
+
+    items: list[ResetOptions] = Field(min_length=1, max_length=MOST_ITEMS)
+    detail: Detail = Detail.COMPACT
+
+
+class BatchStep(Options):
+    """One action for each episode, in order; an episode may come up more than once.
+
+    Attributes:
+        episode_ids: the episodes.
+        actions: for each a candidate's id or text, its place among the candidates (from 0), or a whole action.
+    """
+
+    episode_ids: list[EPISODE_ID] = Field(min_length=1, max_length=MOST_ITEMS)
+    actions: list[BatchAction] = Field(min_length=1, max_length=MOST_ITEMS)
+    detail: Detail = Detail.COMPACT
 
 
 class StepArguments(ServedAction):
     """A step as one flat object: the action's fields beside the episode's id."""
 
-    episode_id: str | None = Field(default=None, max_length=LONGEST_ID)
+    episode_id: EPISODE_ID | None = None
 
 
 class StateOptions(Options):
-    """The episode whose state is wanted."""
+    """The episode that is meant; it may be left out while only one is running."""
 
-    episode_id: str | None = Field(default=None, max_length=LONGEST_ID)
+    episode_id: EPISODE_ID | None = None
 
 
 class NoOptions(Options):

@@ -13,8 +13,12 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_serving.options import bad_field, described
 
 NOT_FOUND_FIELDS = frozenset({"episode_id", "task_id"})
+# What the environment says of an episode that has ended, or of moves it does not offer.
+CONFLICT_FIELDS = frozenset({"episode", "prefix"})
 STATUS = {
     "BAD_REQUEST": 400,
+    "INVALID_JSON": 400,
+    "UNKNOWN_TYPE": 400,
     "UNAUTHORIZED": 401,
     "FORBIDDEN": 403,
     "NOT_FOUND": 404,
@@ -27,6 +31,7 @@ STATUS = {
     "CAPACITY_REACHED": 503,
     "BUSY": 503,
     "MODEL_NOT_AVAILABLE": 503,
+    "SESSION_ERROR": 503,
     "TIMEOUT": 504,
 }
 CODES = {status: code for code, status in reversed(STATUS.items())}
@@ -52,7 +57,14 @@ def code_of(error: PolyGuardError) -> str:
     """The code of an error."""
     if isinstance(error, Refusal):
         return error.code
+    if error.field in CONFLICT_FIELDS:
+        return "CONFLICT"
     return "NOT_FOUND" if error.field in NOT_FOUND_FIELDS else "VALIDATION_ERROR"
+
+
+def problem(error: PolyGuardError) -> dict[str, str]:
+    """The error as every interface sends it."""
+    return {"code": code_of(error)} | described(error)["error"]
 
 
 def refused(error: PolyGuardError) -> JSONResponse:
@@ -63,8 +75,7 @@ def refused(error: PolyGuardError) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after)
     if code == "UNAUTHORIZED":
         headers["WWW-Authenticate"] = "Bearer"
-    body = described(error)
-    return JSONResponse({"error": {"code": code} | body["error"]}, STATUS[code], headers)
+    return JSONResponse({"error": problem(error)}, STATUS[code], headers)
 
 
 def add_refusals(app: FastAPI) -> None:
@@ -81,20 +92,20 @@ async def _bad_input(request: Request, error: Exception) -> JSONResponse:
 
 async def _bad_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    problem = bad_field(error.errors())
-    return refused(Refusal("VALIDATION_ERROR", problem.field, problem.value, problem.fix))
+    bad = bad_field(error.errors())
+    return refused(Refusal("VALIDATION_ERROR", bad.field, bad.value, bad.fix))
 
 
 async def _bad_address(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, "BAD_REQUEST")
     if code == "NOT_FOUND":
-        problem = Refusal(code, "path", request.url.path, "see /docs for the paths this server has")
+        named = Refusal(code, "path", request.url.path, "see /docs for the paths this server has")
     elif code == "METHOD_NOT_ALLOWED":
         allowed = (error.headers or {}).get("Allow", "another method")
-        problem = Refusal(code, "method", request.method, f"use {allowed} for {request.url.path}")
+        named = Refusal(code, "method", request.method, f"use {allowed} for {request.url.path}")
     else:
-        problem = Refusal(code, "request", request.url.path, str(error.detail))
-    answer = refused(problem)
+        named = Refusal(code, "request", request.url.path, str(error.detail))
+    answer = refused(named)
     answer.headers.update(error.headers or {})
     return answer

@@ -1,4 +1,4 @@
-"""Episodes over plain HTTP: held by episode id, bounded in number, dropped when idle."""
+"""Running episodes: held by id, bounded in number, dropped when idle, kept on disk when asked to."""
 
 from __future__ import annotations
 
@@ -6,71 +6,241 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
+from polyguard_env.environment.env import PolyGuardEnv
+from polyguard_env.environment.messages import PolyGuardAction, PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
-from polyguard_serving.environment import PolyGuardEnvironment
+from polyguard_serving.ledger import Ledger
 from polyguard_serving.options import ResetOptions
-from polyguard_serving.types import ServedObservation
+from polyguard_serving.refusals import Refusal
+
+LONGEST_RETRY_SECONDS = 60
 
 
 @dataclass(slots=True)
-class Held:
-    environment: PolyGuardEnvironment
+class Episode:
+    """A running episode.
+
+    Attributes:
+        seen: its last observation.
+        used: when it was last asked for, monotonic seconds.
+    """
+
+    env: PolyGuardEnv
+    seen: PolyGuardObservation
     used: float
+
+    def read(self, action: int | str) -> PolyGuardAction:
+        """A short form of an action: a candidate's place, id or text.
+
+        A place beyond the candidates names none, as a wrong id does.
+        """
+        candidates = self.seen.candidates
+        if isinstance(action, int):
+            return PolyGuardAction(
+                candidate_id=candidates[action].candidate_id if action < len(candidates) else f"place {action}"
+            )
+        if any(action == entry.candidate_id for entry in candidates):
+            return PolyGuardAction(candidate_id=action)
+        return PolyGuardAction(text=action)
+
+
+class Slots:
+    """How many episodes may run; shared by all who start them."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.taken = most, 0
 
 
 class EpisodeStore:
-    """Running HTTP episodes.
+    """Running episodes.
 
     Args:
-        capacity: most episodes held; starting one more drops the least recently used.
+        capacity: most episodes held, or the slots shared with other stores.
         idle_seconds: an episode unused for this long is dropped.
         clock: monotonic seconds.
+        ledger: where checkpoints are kept, so that episodes outlive the process.
+        make: makes an environment.
     """
 
-    def __init__(self, capacity: int = 1024, idle_seconds: float = 900.0, clock: Callable[[], float] = time.monotonic):
-        self.capacity, self.idle_seconds, self.clock = capacity, idle_seconds, clock
-        self._held: OrderedDict[str, Held] = OrderedDict()
+    def __init__(
+        self,
+        capacity: int | Slots = 1024,
+        idle_seconds: float = 900.0,
+        clock: Callable[[], float] = time.monotonic,
+        ledger: Ledger | None = None,
+        make: Callable[[], PolyGuardEnv] = PolyGuardEnv,
+    ) -> None:
+        self.slots = capacity if isinstance(capacity, Slots) else Slots(capacity)
+        self.idle_seconds, self.clock, self.ledger, self.make = idle_seconds, clock, ledger, make
+        self._held: OrderedDict[str, Episode] = OrderedDict()
 
-    def start(self, options: ResetOptions) -> ServedObservation:
+    def start(self, options: ResetOptions, received: float | None = None) -> PolyGuardObservation:
         """Start an episode and hold it by its id, replacing an episode of the same id.
 
         Without an `episode_id` it gets a fresh one, so that callers who ask for the same scenario don't meet.
 
         Raises:
             PolyGuardError: a bad option; nothing is held then.
+            Refusal: CAPACITY_REACHED when every slot is taken by an unfinished episode; TIMEOUT.
         """
-        environment = PolyGuardEnvironment()
-        values = options.model_dump()
-        observation = environment.reset(**values | {"episode_id": options.episode_id or uuid4().hex})
-        self._drop_idle()
-        self._held.pop(observation.episode_id, None)
-        while len(self._held) >= self.capacity:
-            self._held.popitem(last=False)
-        self._held[observation.episode_id] = Held(environment, self.clock())
-        return observation
+        name = options.episode_id or uuid4().hex
+        self._make_room(name)
+        env = self.make()
+        seen = env.reset(**options.arguments() | {"episode_id": name})
+        self._check_time(options.timeout_s, received)
+        self._hold(name, env, seen)
+        return seen
 
-    def get(self, episode_id: str | None) -> PolyGuardEnvironment:
-        """The environment of an episode; without an id, of the only one running.
+    def restore(self, saved: dict[str, Any], name: str | None = None) -> PolyGuardObservation:
+        """Continue an episode from its checkpoint, under its own id or another one.
+
+        Raises:
+            PolyGuardError: the checkpoint cannot be read, or comes from other knowledge.
+            Refusal: CAPACITY_REACHED.
+        """
+        name = name or saved["episode_id"]
+        self._make_room(name)
+        env = self.make()
+        seen = resume(env, saved | {"episode_id": name})
+        self._hold(name, env, seen)
+        return seen
+
+    def get(self, episode_id: str | None) -> Episode:
+        """An episode; without an id, the only one running.
 
         Raises:
             PolyGuardError: no such episode (it may have ended or idled out).
         """
-        self._drop_idle()
         if episode_id is None and len(self._held) == 1:
             episode_id = next(iter(self._held))
-        if episode_id is None or episode_id not in self._held:
-            raise PolyGuardError("episode_id", episode_id, "POST /reset first and pass the episode_id it returns")
-        held = self._held[episode_id]
-        held.used = self.clock()
-        self._held.move_to_end(episode_id)
-        return held.environment
+        episode = self._held.get(episode_id) if episode_id is not None else None
+        now = self.clock()
+        if episode is not None and now - episode.used > self.idle_seconds:
+            self.drop_idle()
+            episode = None
+        if episode is None:
+            kept = self.ledger.load(episode_id) if self.ledger and episode_id is not None else None
+            if kept is None:
+                raise PolyGuardError("episode_id", episode_id, "POST /reset first and pass the episode_id it returns")
+            self.restore(kept)
+            episode = self._held[str(episode_id)]
+        episode.used = now
+        self._held.move_to_end(str(episode_id))
+        return episode
+
+    def step(
+        self,
+        episode_id: str | None,
+        action: PolyGuardAction,
+        timeout_s: float | None = None,
+        received: float | None = None,
+    ) -> PolyGuardObservation:
+        """Take one action.
+
+        Raises:
+            PolyGuardError: no such episode, or it has ended.
+            Refusal: TIMEOUT when the step took longer than `timeout_s` from `received` on; nothing is changed then.
+        """
+        episode = self.get(episode_id)
+        env = episode.env
+        if timeout_s is None:
+            seen = env.step(action)
+        else:
+            self._check_time(timeout_s, received)
+            saved = env.get_state()
+            seen = env.step(action)
+            try:
+                self._check_time(timeout_s, received)
+            except Refusal:
+                env.set_state(saved)
+                raise
+        episode.seen = seen
+        if self.ledger is not None:
+            self.ledger.save(seen.episode_id, env.get_state())
+        return seen
+
+    def close(self, episode_id: str) -> None:
+        """End an episode and free its slot.
+
+        Raises:
+            PolyGuardError: no such episode.
+        """
+        self.get(episode_id)
+        self._drop(episode_id)
+
+    def close_all(self) -> None:
+        """End every episode."""
+        for name in list(self._held):
+            self._drop(name)
+
+    def names(self) -> list[str]:
+        """Ids of the running episodes, least recently used first."""
+        self.drop_idle()
+        return list(self._held)
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def _drop_idle(self) -> None:
-        limit = self.clock() - self.idle_seconds
+    def drop_idle(self) -> int:
+        """Drop the episodes that have idled too long; how many there were."""
+        limit, dropped = self.clock() - self.idle_seconds, 0
         while self._held and next(iter(self._held.values())).used < limit:
-            self._held.popitem(last=False)
+            self._drop(next(iter(self._held)))
+            dropped += 1
+        return dropped
+
+    def _hold(self, name: str, env: PolyGuardEnv, seen: PolyGuardObservation) -> None:
+        if name in self._held:
+            self._drop(name)
+        self._held[name] = Episode(env, seen, self.clock())
+        self.slots.taken += 1
+        if self.ledger is not None:
+            self.ledger.save(name, env.get_state())
+
+    def _drop(self, name: str) -> None:
+        del self._held[name]
+        self.slots.taken -= 1
+        if self.ledger is not None:
+            self.ledger.forget(name)
+
+    def _make_room(self, name: str) -> None:
+        """Free a slot: idle episodes go, then finished ones; a running one never."""
+        if self.slots.taken < self.slots.most or name in self._held:
+            return
+        self.drop_idle()
+        for finished in [other for other, episode in self._held.items() if episode.env.done]:
+            self._drop(finished)
+        if self.slots.taken < self.slots.most:
+            return
+        wait = LONGEST_RETRY_SECONDS
+        if self._held:
+            oldest = next(iter(self._held.values())).used
+            wait = max(1, min(wait, int(oldest + self.idle_seconds - self.clock()) + 1))
+        fix = f"{self.slots.most} episodes run already: finish or DELETE one, or try again later"
+        raise Refusal("CAPACITY_REACHED", "episodes", self.slots.taken, fix, retry_after=wait)
+
+    def _check_time(self, timeout_s: float | None, received: float | None) -> None:
+        if timeout_s is None or received is None:
+            return
+        took = self.clock() - received
+        if took > timeout_s:
+            fix = f"it took {took:.3f} s and changed nothing: allow more time"
+            raise Refusal("TIMEOUT", "timeout_s", timeout_s, fix)
+
+
+def resume(env: PolyGuardEnv, saved: dict[str, Any]) -> PolyGuardObservation:
+    """Continue from a checkpoint that came from outside.
+
+    Raises:
+        Refusal: CONFLICT: it is not what `get_state` gave, or the knowledge differs.
+    """
+    try:
+        return env.set_state(saved)
+    except PolyGuardError as error:
+        raise Refusal("CONFLICT", error.field, error.value, error.fix) from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        fix = f"send a checkpoint back unchanged ({type(error).__name__})"
+        raise Refusal("CONFLICT", "checkpoint", saved.get("scenario_id"), fix) from error

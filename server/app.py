@@ -1,11 +1,18 @@
 """OpenEnv's server entry point."""
 
 import sys
+from typing import Any
 
-from polyguard_serving.app import create
 from polyguard_serving.server import main as serve
 
-app = create()
+
+def __getattr__(name: str) -> Any:
+    # `server.app:app` for hosts that bring their own runner; made when asked for, so that main() need not.
+    if name == "app":
+        from polyguard_serving.app import create
+
+        return create()
+    raise AttributeError(name)
 
 
 def main() -> None:

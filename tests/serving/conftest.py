@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import httpx
 import pytest
@@ -16,11 +17,12 @@ BANNER = "PolyGuard environment server on "
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[str]:
+def serving(*options: str, env: dict[str, str] | None = None, log: IO[bytes] | None = None) -> Iterator[str]:
     """The URL of a server that runs as long as the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "polyguard_serving.server", "--port", "0", *options],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL, text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"} | (env or {}),
     )  # fmt: skip
     try:
         assert process.stdout is not None

@@ -84,8 +84,8 @@ def test_calls_answer_under_env_too(http: httpx.Client) -> None:
         ("/price", {"items": []}, 422, "items"),
         ("/price", {"items": [{"scenario_id": SCENARIO, "actions": ["x"]}] * 513}, 422, "items"),
         ("/price", {"items": [{"scenario_id": SCENARIO, "actions": ["x"] * 65}]}, 422, "items.0.actions"),
-        ("/price", {"items": [{"scenario_id": SCENARIO, "prefix": ["fly"], "actions": ["x"]}]}, 422, "prefix"),
-        ("/price", {"items": [{"scenario_id": SCENARIO, "prefix": ["finish"], "actions": ["x"]}]}, 422, "prefix"),
+        ("/price", {"items": [{"scenario_id": SCENARIO, "prefix": ["fly"], "actions": ["x"]}]}, 409, "prefix"),
+        ("/price", {"items": [{"scenario_id": SCENARIO, "prefix": ["finish"], "actions": ["x"]}]}, 409, "prefix"),
         ("/nowhere", {}, 404, "path"),
         ("/state", {}, 405, "method"),
     ],
@@ -110,7 +110,7 @@ def test_a_step_after_the_end_is_refused(http: httpx.Client) -> None:
     step = {"episode_id": started, "action": {"text": "finish"}}
     assert http.post("/step", json=step).json()["done"] is True
     answer = http.post("/step", json=step)
-    assert answer.status_code == 422 and "reset" in answer.json()["error"]["fix"]
+    assert answer.status_code == 409 and "reset" in answer.json()["error"]["fix"]
 
 
 @pytest.mark.parametrize("path", ["/", "/metadata", "/openapi.json"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from openenv.core import Action, Observation, State
 
-from polyguard_env.environment.messages import PolyGuardAction
 from polyguard_env.reward.columns import CHANNELS, COLUMNS
+from polyguard_serving.environment import EnvironmentAction as PolyGuardAction
+from polyguard_serving.environment import EnvironmentObservation as PolyGuardObservation
+from polyguard_serving.environment import EnvironmentState as PolyGuardState
 from polyguard_serving.environment import PolyGuardEnvironment
-from polyguard_serving.types import ServedAction
+from polyguard_serving.types import ServedAction, ServedObservation
 
 
 @pytest.mark.parametrize("sub_environment", ["DDI", "REGIMEN_RISK", "LONGITUDINAL_DEPRESCRIBING"])
@@ -46,6 +49,8 @@ def test_bonuses_need_legality() -> None:
     assert environment.rubric(None, forged) == pytest.approx(0.001 + 0.998 * 0.16)
 
 
-def test_actions_travel_unchanged() -> None:
-    action = ServedAction(candidate_id="c1", confidence=0.5, evidence_ids=["warfarin#class"], metadata={"trace": 1})
-    assert action.to_domain() == PolyGuardAction(candidate_id="c1", confidence=0.5, evidence_ids=["warfarin#class"])
+def test_what_travels_is_openenvs_too() -> None:
+    for served, base in ((PolyGuardAction, Action), (PolyGuardObservation, Observation), (PolyGuardState, State)):
+        assert issubclass(served, base)
+    for served, plain in ((PolyGuardAction, ServedAction), (PolyGuardObservation, ServedObservation)):
+        assert set(served.model_fields) == set(plain.model_fields)

@@ -1,56 +1,36 @@
-"""A Model Context Protocol endpoint over HTTP: the environment's calls as tools."""
+"""JSON-RPC and the Model Context Protocol, over plain HTTP answers (no streams are needed)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from polyguard_env.errors import PolyGuardError
-from polyguard_serving.environment import DESCRIPTION, PolyGuardEnvironment
-from polyguard_serving.options import (
-    NoOptions,
-    Options,
-    ResetOptions,
-    StateOptions,
-    StepArguments,
-    described,
-    read,
-    shown,
-)
-from polyguard_serving.sessions import EpisodeStore
-from polyguard_serving.types import ServedAction
+from polyguard_serving.environment_words import DESCRIPTION
+from polyguard_serving.mcp.tools import Tool
+from polyguard_serving.options import read, shown
+from polyguard_serving.refusals import problem
 from polyguard_serving.version import VERSION
 
 # Newest first. A client that asks for another version is offered the newest.
-PROTOCOLS = ("2025-06-18", "2025-03-26", "2024-11-05")
+PROTOCOLS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A tool: what it does, what it takes and the call."""
-
-    about: str
-    arguments: type[Options] | type[StepArguments]
-    call: Callable[[Any], dict[str, Any]]
-
-
 class Mcp:
-    """Answers JSON-RPC messages; episodes live in the shared store."""
+    """Answers JSON-RPC messages.
 
-    def __init__(self, store: EpisodeStore) -> None:
-        self.store = store
-        self.tools = {
-            "reset": Tool("Start an episode; pass the episode_id it returns to the others.", ResetOptions, self._reset),
-            "step": Tool("Take one action, named by candidate_id or text.", StepArguments, self._step),
-            "state": Tool("The public state of an episode.", StateOptions, self._state),
-            "list_tasks": Tool("The tasks on offer.", NoOptions, self._list_tasks),
-        }
+    Args:
+        tools: by name.
+    """
 
-    def answer(self, message: Any) -> dict[str, Any] | None:
-        """The response to one message; None for a notification."""
+    def __init__(self, tools: dict[str, Tool]) -> None:
+        self.tools = tools
+
+    async def answer(self, message: Any) -> dict[str, Any] | None:
+        """The response to one message; None for a notification or a client's own response."""
+        if isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message):
+            return None
         if not isinstance(message, dict) or not isinstance(message.get("method"), str):
             return error(None, INVALID_REQUEST, "send one JSON-RPC 2.0 request object with a method")
         method, number, params = message["method"], message.get("id"), message.get("params") or {}
@@ -67,10 +47,10 @@ class Mcp:
         if method == "tools/list":
             return result(number, {"tools": [_listed(name, tool) for name, tool in self.tools.items()]})
         if method == "tools/call":
-            return self._call(number, params)
+            return await self._call(number, params)
         return error(number, METHOD_NOT_FOUND, f"unknown method {method}")
 
-    def _call(self, number: str | int, params: dict[str, Any]) -> dict[str, Any]:
+    async def _call(self, number: str | int, params: dict[str, Any]) -> dict[str, Any]:
         name, arguments = params.get("name"), params.get("arguments") or {}
         tool = self.tools.get(name) if isinstance(name, str) else None
         if tool is None:
@@ -78,22 +58,9 @@ class Mcp:
         if not isinstance(arguments, dict):
             return error(number, INVALID_PARAMS, "send arguments as an object")
         try:
-            return _content(number, tool.call(read(tool.arguments, arguments)), failed=False)
-        except PolyGuardError as problem:
-            return _content(number, described(problem), failed=True)
-
-    def _reset(self, options: ResetOptions) -> dict[str, Any]:
-        return self.store.start(options).model_dump(mode="json")
-
-    def _step(self, step: StepArguments) -> dict[str, Any]:
-        action = ServedAction(**step.model_dump(exclude={"episode_id"}))
-        return self.store.get(step.episode_id).step(action).model_dump(mode="json")
-
-    def _state(self, options: StateOptions) -> dict[str, Any]:
-        return self.store.get(options.episode_id).state.model_dump(mode="json")
-
-    def _list_tasks(self, options: NoOptions) -> dict[str, Any]:
-        return {"tasks": PolyGuardEnvironment().env.list_tasks()}
+            return _content(number, await tool.call(read(tool.arguments, arguments)), failed=False)
+        except PolyGuardError as refusal:
+            return _content(number, {"error": problem(refusal)}, failed=True)
 
 
 def _carried(number: str | int) -> str | int:
@@ -103,14 +70,19 @@ def _carried(number: str | int) -> str | int:
 def _introduction(asked: object) -> dict[str, Any]:
     return {
         "protocolVersion": asked if asked in PROTOCOLS else PROTOCOLS[0],
-        "capabilities": {"tools": {}},
+        "capabilities": {"tools": {"listChanged": False}},
         "serverInfo": {"name": "polyguard", "version": VERSION},
         "instructions": DESCRIPTION,
     }
 
 
 def _listed(name: str, tool: Tool) -> dict[str, Any]:
-    return {"name": name, "description": tool.about, "inputSchema": tool.arguments.model_json_schema()}
+    return {
+        "name": name,
+        "description": tool.about,
+        "inputSchema": tool.arguments.model_json_schema(),
+        "annotations": {"readOnlyHint": tool.reads, "destructiveHint": False, "openWorldHint": False},
+    }
 
 
 def _content(number: str | int, content: dict[str, Any], failed: bool) -> dict[str, Any]:

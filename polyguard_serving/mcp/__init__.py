@@ -1,0 +1,1 @@
+"""A Model Context Protocol server: the environment and the knowledge as tools."""

@@ -1,0 +1,151 @@
+"""The parts of a running service, made once and shared by its routes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from polyguard_env.environment.env import PolyGuardEnv
+from polyguard_serving.episodes import Episodes
+from polyguard_serving.host import Host
+from polyguard_serving.ledger import Ledger
+from polyguard_serving.logs import Log
+from polyguard_serving.mcp.protocol import Mcp
+from polyguard_serving.mcp.tools import tools
+from polyguard_serving.offload import Offload
+from polyguard_serving.peers import Peers
+from polyguard_serving.pricing import Pricer
+from polyguard_serving.sessions import EpisodeStore, Slots
+from polyguard_serving.settings import Settings
+from polyguard_serving.tally import Tally
+from polyguard_serving.ws.desk import Desk, OwnSlots, SessionSlots
+
+MOST_BATCH_EPISODES = 65_536
+REAP_SECONDS = 5.0
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A worker's place among the others of its server.
+
+    Attributes:
+        peers: the way to the others.
+        slots: the sessions all of them share.
+    """
+
+    peers: Peers
+    slots: SessionSlots
+
+
+@dataclass(slots=True)
+class Service:
+    """What the routes share."""
+
+    settings: Settings
+    tally: Tally
+    log: Log
+    episodes: Episodes
+    pricer: Pricer
+    lookups: Offload
+    mcp: Mcp
+    desk: Desk
+    slots: SessionSlots
+    peers: Peers | None = None
+    reaping: asyncio.Task[None] | None = field(default=None)
+
+    @classmethod
+    def of(cls, settings: Settings, place: Place | None = None) -> Service:
+        """The service of a worker.
+
+        Raises:
+            PolyGuardError: the knowledge cannot be loaded, or the state folder cannot be written.
+        """
+        tally = Tally()
+        log = Log.to_standard_error(tally) if settings.log_format == "json" else Log(tally)
+        kept = Ledger(Path(settings.state_folder), settings.session_timeout) if settings.state_folder else None
+        # Ids are spread evenly over the workers, and so are the places for them.
+        store = EpisodeStore(-(-settings.episodes // settings.workers), settings.session_timeout, ledger=kept)
+        peers = place.peers if place else None
+        slots = place.slots if place else OwnSlots(settings.sessions)
+        episodes = Episodes(Host(store, tally, log), peers)
+        lookups = Offload("lookup", threads=1, waiting=32, timeout_s=30.0)
+        mcp = Mcp(tools(episodes, lookups))
+        batch_slots = Slots(MOST_BATCH_EPISODES)
+
+        def session_host() -> Host:
+            return Host(EpisodeStore(batch_slots, settings.session_timeout), tally, log, "ws")
+
+        desk = Desk(settings, slots, session_host, mcp.answer)
+        return cls(settings, tally, log, episodes, Pricer(), lookups, mcp, desk, slots, peers)
+
+    async def start(self) -> None:
+        """Begin what runs in the background."""
+        if self.peers is not None:
+            await self.peers.listen(self._peer_answer)
+        self.reaping = asyncio.create_task(self._reap())
+
+    async def stop(self) -> None:
+        """End it."""
+        if self.reaping is not None:
+            self.reaping.cancel()
+        if self.peers is not None:
+            await self.peers.close()
+        self.lookups.close()
+        self.log.close()
+
+    def env(self) -> PolyGuardEnv:
+        """An environment for questions that need no episode."""
+        return self.pricer.env
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """The tasks on offer."""
+        return self.env().list_tasks()
+
+    def ready(self) -> str:
+        """The fingerprint of the knowledge that is served."""
+        return self.env().knowledge.fingerprint
+
+    def held(self) -> int:
+        """HTTP episodes of this worker."""
+        return len(self.episodes.host.store)
+
+    async def tallies(self) -> list[dict[str, Any]]:
+        """The counts of all workers."""
+        others = await self.peers.gather("tally") if self.peers is not None else []
+        return [self._own_tally(), *(orjson.loads(other) for other in others)]
+
+    def _own_tally(self) -> dict[str, Any]:
+        self.tally.gauges = {
+            "polyguard_sessions": len(self.desk.open),
+            "polyguard_episodes": self.held(),
+            "polyguard_resident_memory_bytes": resident_bytes(),
+            "polyguard_workers": 1,
+        }
+        return self.tally.dump()
+
+    async def _peer_answer(self, operation: str, body: bytes) -> bytes:
+        if operation == "tally":
+            return orjson.dumps(self._own_tally())
+        return await self.episodes.answer(operation, body)
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(min(REAP_SECONDS, self.settings.session_timeout / 2))
+            episodes = self.episodes.host.store.drop_idle()
+            sessions = self.desk.close_idle()
+            if episodes or sessions:
+                self.log.event("idle", episodes=episodes, sessions=sessions)
+
+
+def resident_bytes() -> int:
+    """Memory of this process; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""The websocket: OpenEnv's messages and ours, and the protocol under them."""
