@@ -129,7 +129,7 @@ class Draft:
 
     def allowed(self) -> np.ndarray:
         """Drugs that may be added at all: not taken, no allergy or pair of another split, indicated; shape (n,)."""
-        return ~self._foreign & (self.pool.purpose[self.row] >= 0)
+        return np.asarray(~self._foreign & (self.pool.purpose[self.row] >= 0))
 
     def apart(self) -> np.ndarray:
         """Allowed drugs that neither interact with nor duplicate anything present, shape (n,)."""
@@ -147,7 +147,7 @@ class Draft:
             mask &= (own == 0) | (own + total < most)
         if self.patient.falls:
             mask &= pool.fall < MODERATE
-        return mask
+        return np.asarray(mask)
 
     def purpose(self, drug_id: str) -> str:
         """The condition a drug of the pool is given for to this person."""
@@ -252,7 +252,7 @@ class Draft:
                 held.discard(name)
         elif len(held) < wanted:
             places = [self.pool.place[item.drug_id] for item in self.regimen]
-            harmful = (self.pool.unsuits[places] >= MODERATE).any(axis=0)
+            harmful = np.any(self.pool.unsuits[places] >= MODERATE, axis=0)
             spare = [name for name in PADDING if name not in held and sex_fits(name, self.patient.sex)]
             self.rng.shuffle(spare)
             for name in [*self._background, *spare]:

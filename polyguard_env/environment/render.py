@@ -1,20 +1,33 @@
-"""What the agent sees of a state: the structured observation and its compact text."""
+"""The compact text of an observation: under 200 tokens, deterministic, made of remembered pieces.
+
+Where a regimen is long, drugs whose class and roles meet none of a drug that an option acts on are named without roles,
+or only counted, and the roles of the rest are cut from the least safety-relevant. What an option acts on keeps its
+roles longest, so that no role that an answer needs is lost. `wording.full_text` leaves nothing out.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from polyguard_env.environment.candidates import dose_word, drug_word, measurement_word
-from polyguard_env.environment.episode import EpisodeState, Scenario, taper_rule
+from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import Candidate
-from polyguard_env.environment.roles import roles_of
+from polyguard_env.environment.observed import (
+    KIDNEY,
+    Shown,
+    drug_word,
+    facts_of,
+    known_patient,
+    known_regimen,
+    measurement_word,
+)
 from polyguard_env.risk.index import RuleIndex
-from polyguard_env.risk.review import kidney_function
+
+__all__ = ["SYSTEM_PROMPT", "compact_text", "estimated_tokens", "known_patient", "known_regimen"]
 
 SYSTEM_PROMPT = "Pick the safest next action for this older patient. Answer with one option, copied."
-SHOWN_MEASUREMENTS = ("potassium", "sodium", "inr", "qtc", "heart_rate", "systolic_bp", "hba1c", "haemoglobin")
 ABNORMAL = {
     "potassium": (3.5, 5.0, "K"),
     "sodium": (135.0, 146.0, "Na"),
@@ -24,138 +37,254 @@ ABNORMAL = {
     "systolic_bp": (110.0, 160.0, "BP"),
     "haemoglobin": (11.0, 18.0, "Hb"),
 }
-DETAIL_LEVELS = ((4, 6), (4, 5), (3, 4), (2, 3), (1, 2))
+# By level of detail: conditions named; roles of drugs that options act on, and of others; words of a passage.
+DETAIL_LEVELS = (
+    (4, 6, 6, 22), (4, 5, 5, 14), (3, 5, 4, 10), (3, 4, 3, 8), (2, 4, 2, 6), (2, 3, 2, 6), (1, 3, 1, 5), (1, 2, 1, 4),
+    (1, 2, 1, 4),
+)  # fmt: skip
+# From this many drugs, or this level on, drugs that nothing in the options has to do with are named without roles;
+# from BRIEF_LEVEL on, the other drugs that no option acts on are shown by the roles that matter to those acted on;
+# at the last level the drugs without roles are only counted.
+LONG_REGIMEN, BARE_LEVEL, BRIEF_LEVEL = 7, 2, 3
+EVIDENCE_SHOWN = 2
 TOKEN_LIMIT = 188
 TOKEN = re.compile(r"[A-Za-z]+| ?[0-9]|[^A-Za-z0-9 ]")
 LETTERS_PER_TOKEN = 4
+KEPT = 50_000
+
+Piece = tuple[str, int]
+DrugKey = tuple[str, str, float, str, str | None, bool, str, bool]
+PersonKey = tuple[Any, ...]
 
 
-def known_patient(state: EpisodeState, scenario: Scenario, index: RuleIndex) -> dict[str, Any]:
-    """The patient as far as the agent knows: hidden measurements are left out."""
-    patient = scenario.patient
-    measurements = {
-        name: round(value, 2)
-        for name, value in sorted(patient.measurements.items())
-        if name in state.known or name not in scenario.hidden
-    }
-    kidney_hidden = {"creatinine", "crcl", "egfr"} & scenario.hidden - state.known
-    crcl = kidney_function(patient).get("crcl")
-    return {
-        "age": patient.age,
-        "sex": patient.sex,
-        "weight": round(patient.weight),
-        "height": round(patient.height),
-        "crcl": None if kidney_hidden or crcl is None else round(crcl),
-        "child_pugh": patient.child_pugh,
-        "conditions": sorted(patient.conditions),
-        "allergies": sorted(patient.allergies),
-        "frailty": patient.frailty,
-        "falls": patient.falls,
-        "measurements": measurements,
-        "to_check": sorted(scenario.hidden - state.known),
-    }
-
-
-def known_regimen(state: EpisodeState, scenario: Scenario, index: RuleIndex) -> list[dict[str, Any]]:
-    """Each drug with its own facts and their ids; never an interaction."""
-    entries = []
-    for drug_id, taken in state.regimen.items():
-        drug = index.drug(drug_id)
-        profile = drug.profile
-        hidden = f"indication:{drug_id}" in scenario.hidden and "chart" not in state.known
-        facts = [{"fact_id": f"{drug_id}#class", "code": "", "text": _class_word(drug.classes)}]
-        if profile:
-            facts.append(
-                {
-                    "fact_id": f"{drug_id}#dose",
-                    "code": "",
-                    "text": f"highest daily dose at this age {dose_word(profile.dose_max, profile.dose_unit)}",
-                }
-            )
-            facts += [
-                {"fact_id": role.fact_id, "code": role.code, "text": role.text}
-                for role in roles_of(drug_id, profile)
-                if role.code != "taper" or taper_rule(drug_id, index)
-            ]
-        entries.append(
-            {
-                "drug_id": drug_id,
-                "name": drug_word(drug_id),
-                "dose": taken.dose,
-                "unit": profile.dose_unit if profile else "",
-                "indication": None if hidden else taken.indication,
-                "tapering": taken.tapering,
-                "withdrawal": drug_id in state.withdrawals,
-                "facts": facts,
-            }
-        )
-    return entries
-
-
-def _class_word(classes: Sequence[str]) -> str:
-    return classes[0].replace("_", " ") if classes else "unclassified"
-
-
-def compact_text(
-    patient: dict[str, Any],
-    regimen: Sequence[dict[str, Any]],
-    candidates: Sequence[Candidate],
-    state: EpisodeState,
-    scenario: Scenario,
-    index: RuleIndex,
-) -> str:
-    """The compact rendering: person, drugs with role codes, options; less detail where it would be too long."""
-    for conditions, roles in DETAIL_LEVELS:
-        lines = [_person_line(patient, state, index, conditions)]
-        lines += [_drug_line(entry, index, roles) for entry in regimen]
-        lines.append("Options: " + "; ".join(candidate.text for candidate in candidates))
-        text = "\n".join(lines)
-        if estimated_tokens(text) <= TOKEN_LIMIT:
-            break
-    return text
-
-
+@lru_cache(maxsize=KEPT)
 def estimated_tokens(text: str) -> int:
     """Tokens a small language model's tokenizer makes of a compact text, from letters, digits and signs.
 
-    A little above the measured count on average; the tests hold it against the embedded tokenizer.
+    A little above the measured count on average; the tests hold it against the embedded tokenizer. Counts add up over
+    lines, with one for each line break.
     """
     return sum(-(-len(piece) // LETTERS_PER_TOKEN) if piece.isalpha() else len(piece) for piece in TOKEN.findall(text))
 
 
-def _person_line(patient: dict[str, Any], state: EpisodeState, index: RuleIndex, most: int) -> str:
-    parts = [f"{patient['age']}{patient['sex']}"]
-    parts.append("CrCl ?" if patient["crcl"] is None else f"CrCl {patient['crcl']}")
-    for name, (low, high, label) in ABNORMAL.items():
-        value = patient["measurements"].get(name)
-        if value is not None and not low <= value <= high:
+def compact_text(
+    patient: Mapping[str, Any],
+    regimen: Sequence[Mapping[str, Any]],
+    candidates: Sequence[Candidate],
+    state: Shown,
+    scenario: Scenario,
+    index: RuleIndex,
+    evidence: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The compact rendering: person, drugs with role codes, what was looked up, options.
+
+    Args:
+        patient, regimen: as `known_patient` and `known_regimen` give them.
+        evidence: passages fetched so far and results of tests, oldest first, each with text and, for a passage, a year.
+    """
+    acted = {candidate.targets[0] for candidate in candidates if candidate.targets}
+    pool = scenario.sub_environment == "BANDIT_MINING"
+    if pool:
+        acted = {drug_id for candidate in candidates for drug_id in candidate.targets}
+    style = "pool" if pool else "range" if scenario.sub_environment == "PRECISION_DOSING" else ""
+    person = _person_key(patient, state, scenario)
+    texts = [candidate.text for candidate in candidates]
+    options = "Options: " + ("; ".join(texts) if texts else "none")
+    fixed = sum([estimated_tokens(text) for text in texts]) + len(texts) + 3
+    rows = []
+    meeting = 0
+    for entry in regimen:
+        key = (
+            entry["drug_id"], entry["name"], entry["dose"], entry["unit"], entry["indication"], entry["tapering"],
+            entry["product"], entry["known"],
+        )  # fmt: skip
+        stems, partners = _stems(key[0], index) if key[7] else (0, 0)
+        own = key[0] in acted or key[6] in acted
+        meeting |= partners if own else 0
+        rows.append((key, stems, own))
+    shown = [(str(item.get("year", "")), str(item["text"])) for item in evidence[-EVIDENCE_SHOWN:]]
+    lines: list[str] = []
+    for level, (conditions, of_acted, of_others, words) in enumerate(DETAIL_LEVELS):
+        text, tokens = _person(person, conditions, index)
+        lines = [text]
+        tokens += fixed
+        bare: list[str] = []
+        hide = len(rows) >= LONG_REGIMEN or level >= BARE_LEVEL
+        for key, stems, own in rows:
+            if own:
+                text, size = _drug(key, of_acted, style, index)
+            elif hide and key[7] and not stems & meeting:
+                bare.append(key[1])
+                continue
+            elif level < BRIEF_LEVEL:
+                text, size = _drug(key, of_others, style, index)
+            else:
+                text, size = _brief(key, stems & meeting, of_others, index)
+            lines.append(text)
+            tokens += size + 1
+        if bare and level == len(DETAIL_LEVELS) - 1:
+            bare = [f"+{len(bare)} more"]
+        if bare:
+            lines.append("Also: " + ", ".join(bare))
+            tokens += sum([estimated_tokens(name) for name in bare]) + len(bare) + 2
+        for year, passage in shown:
+            text, size = _passage(year, passage, words)
+            lines.append(text)
+            tokens += size + 1
+        if tokens <= TOKEN_LIMIT:
+            break
+    lines.append(options)
+    return "\n".join(lines)
+
+
+def _measured(text: str) -> Piece:
+    return text, estimated_tokens(text)
+
+
+@lru_cache(maxsize=KEPT)
+def _passage(year: str, text: str, words: int) -> Piece:
+    parts = text.split()
+    short = " ".join(parts[:words]) + ("…" if len(parts) > words else "")
+    return _measured(f"Evidence {year}: {short}" if year else short)
+
+
+_BITS: dict[str, int] = {}
+
+
+@lru_cache(maxsize=KEPT)
+def _stems(drug_id: str, index: RuleIndex) -> tuple[int, int]:
+    """A drug's roles and class, and the roles and class that would make something of them, as bit sets."""
+    if drug_id not in index.knowledge.drugs:
+        return 0, 0
+    codes, classes = _codes(drug_id, index), [f"class {name}" for name in index.drug(drug_id).classes[:1]]
+    own = [_stem(code) for code in codes]
+    return _bits([*own, *classes]), _bits([*(other for code in codes for other in _partners(code)), *classes])
+
+
+def _bits(stems: Iterable[str]) -> int:
+    found = 0
+    for stem in stems:
+        found |= 1 << _BITS.setdefault(stem, len(_BITS))
+    return found
+
+
+def _stem(code: str) -> str:
+    return code.rstrip("!0123456789").lower()
+
+
+def _partners(code: str) -> tuple[str, ...]:
+    """Stems of the codes that make something of this one: itself, or the other side of its enzyme."""
+    stem = _stem(code)
+    if stem in ("taper", "nti", "renal", "falls"):
+        return ()
+    for ending, others in (("sub", ("inh", "ind")), ("inh", ("sub",)), ("ind", ("sub",))):
+        if stem.endswith(ending):
+            return tuple(stem[: -len(ending)] + other for other in others)
+    return (stem,)
+
+
+@lru_cache(maxsize=KEPT)
+def _codes(drug_id: str, index: RuleIndex) -> tuple[str, ...]:
+    return tuple(fact["code"] for fact in facts_of(drug_id, index)[1] if fact["code"])
+
+
+@lru_cache(maxsize=KEPT)
+def _brief(key: DrugKey, meeting: int, most: int, index: RuleIndex) -> Piece:
+    """A drug that no option acts on: its name and the roles that meet those of drugs acted on."""
+    if not key[7]:
+        return _drug(key, most, "", index)
+    codes = [code for code in _codes(key[0], index) if _bits([_stem(code)]) & meeting][:most]
+    return _measured(f"{key[1]}: {' '.join(codes)}" if codes else key[1])
+
+
+@lru_cache(maxsize=KEPT)
+def _drug(key: DrugKey, most: int, style: str, index: RuleIndex) -> Piece:
+    """A drug's line.
+
+    Args:
+        style: "range" adds the usual doses, "pool" leaves dose and purpose out.
+    """
+    drug_id, name, dose, unit, indication, tapering, product, known = key
+    if unit == "product":
+        return _measured(f"{name}: new product, ingredients unknown")
+    purpose = "?" if indication is None else index.short(indication) if indication else "none"
+    line = name if style == "pool" else f"{name} {dose:g}{unit} ({purpose})"
+    if product:
+        line += f" in {product}"
+    if tapering:
+        line += " tapering"
+    if not known:
+        return _measured(f"{line}: facts unknown")
+    profile = index.profile(drug_id)
+    if style == "range" and profile:
+        line += f" range {profile.dose_min:g}-{profile.dose_max:g}"
+    codes = _codes(drug_id, index)
+    shown = [code for code in codes if code not in ("taper", "NTI")][:most]
+    shown += [code for code in codes if (code == "taper" and style != "pool") or (code == "NTI" and style == "range")]
+    return _measured(f"{line}: {' '.join(shown)}" if shown else line)
+
+
+def _person_key(patient: Mapping[str, Any], state: Shown, scenario: Scenario) -> PersonKey:
+    """All that the person's line is made of."""
+    measurements = patient["measurements"]
+    name = scenario.sub_environment
+    return (
+        patient["age"], patient["sex"], patient["crcl"], patient["weight"] if name == "PRECISION_DOSING" else 0,
+        patient["frailty"] if name == "LONGITUDINAL_DEPRESCRIBING" else 0, patient["falls"] > 0, patient["child_pugh"],
+        tuple([(key, measurements[key]) for key in ABNORMAL if key in measurements]), tuple(patient["conditions"]),
+        None if patient["allergies"] is None else tuple(patient["allergies"]), tuple(patient["genotype"].items()),
+        tuple(patient["to_check"]), tuple(sorted(state.withdrawals)),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=KEPT)
+def _person(key: PersonKey, most: int, index: RuleIndex) -> Piece:
+    age, sex, crcl, weight, frailty, falls, child, values, held, allergies, genes, hidden, withdrawals = key
+    parts = [f"{age}{sex}"]
+    if weight:
+        parts.append(f"{weight}kg")
+    parts.append("CrCl ?" if crcl is None else f"CrCl {crcl}")
+    for name, value in values:
+        low, high, label = ABNORMAL[name]
+        if not low <= value <= high:
             parts.append(f"{label} {value:g}")
-    if patient["falls"]:
+    if falls:
         parts.append("falls")
-    if patient["child_pugh"]:
-        parts.append(f"Child {patient['child_pugh']}")
-    shown = sorted(patient["conditions"], key=lambda c: (-index.priority(c), c))[:most]
+    if frailty:
+        parts.append(f"frailty {frailty}")
+    if child:
+        parts.append(f"Child {child}")
+    parts += [f"{gene} {phenotype.replace('_', ' ')}" for gene, phenotype in genes]
     line = " ".join(parts)
-    if shown:
-        line += "; " + ", ".join(index.short(condition) for condition in shown)
-    if patient["allergies"]:
-        line += "; allergy " + ", ".join(drug_word(name) for name in patient["allergies"][:2])
-    missing = [measurement_word(name) for name in patient["to_check"] if not name.startswith("indication:")]
+    conditions = sorted(held, key=lambda condition: (-index.priority(condition), condition))
+    against = _against(index)
+    conditions.sort(key=lambda condition: condition not in against)
+    if conditions:
+        line += "; " + ", ".join(index.short(condition) for condition in conditions[:most])
+    if allergies:
+        line += "; allergy " + ", ".join(drug_word(name) for name in allergies[:3])
+    missing = [word for name in hidden if (word := _missing_word(name))]
     if missing:
         line += "; unknown " + ", ".join(dict.fromkeys(missing))
-    if state.withdrawals:
-        line += "; withdrawal " + ", ".join(drug_word(name) for name in sorted(state.withdrawals))
-    return line
+    if withdrawals:
+        line += "; withdrawal " + ", ".join(drug_word(name) for name in withdrawals)
+    return _measured(line)
 
 
-def _drug_line(entry: dict[str, Any], index: RuleIndex, most: int) -> str:
-    codes = [fact["code"] for fact in entry["facts"] if fact["code"]]
-    taper = ["taper"] if "taper" in codes else []
-    codes = [code for code in codes if code not in ("taper", "NTI")][:most] + taper
-    purpose = (
-        "?" if entry["indication"] is None else index.short(entry["indication"]) if entry["indication"] else "none"
+def _missing_word(name: str) -> str:
+    """How the person's line calls what is hidden; drugs and products say so on their own lines."""
+    if name in KIDNEY:
+        return "kidney function"
+    if name.startswith(("facts:", "product:")):
+        return ""
+    return "chart" if name == "allergies" or name.startswith("indication:") else measurement_word(name)
+
+
+@lru_cache(maxsize=4)
+def _against(index: RuleIndex) -> frozenset[str]:
+    """Conditions that speak strongly against some drug: they are named first."""
+    return frozenset(
+        rule.fields["condition"]
+        for rule in index.knowledge.rules("drug_disease")
+        if rule.severity in ("major", "contraindicated")
     )
-    line = f"{entry['name']} {entry['dose']:g}{entry['unit']} ({purpose})"
-    if entry["tapering"]:
-        line += " tapering"
-    return f"{line}: {' '.join(codes)}" if codes else line

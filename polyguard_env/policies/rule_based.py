@@ -122,7 +122,7 @@ def grade(code: str) -> int:
 
 
 def class_of(entry: dict[str, Any]) -> str:
-    return str(entry["facts"][0]["text"])
+    return str(entry["facts"][0]["text"]) if entry["facts"] else entry["drug_id"]
 
 
 def ceiling(entry: dict[str, Any]) -> float:

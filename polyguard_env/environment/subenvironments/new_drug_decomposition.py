@@ -29,13 +29,11 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
     weights = draft.pool.weights
     if real and size == 2:
         found = _real_product(draft)
-        if found is None:
-            return None
-        name, ingredients = found
     else:
-        name, ingredients = _invented_name(draft), _ingredients(draft, size)
-        if ingredients is None:
-            return None
+        found = _invented_product(draft, size)
+    if found is None:
+        return None
+    name, ingredients = found
     targets: list[str] = []
     if not draft.control:
         culprit = _make_trouble(draft, ingredients, kind)
@@ -64,12 +62,13 @@ def _real_product(draft: Draft) -> tuple[str, list[str]] | None:
     return None
 
 
-def _ingredients(draft: Draft, size: int) -> list[str] | None:
+def _invented_product(draft: Draft, size: int) -> tuple[str, list[str]] | None:
+    """A product of an invented name, of drugs that go together."""
     weights = draft.pool.marginal(draft.split, ("contraindicated", "major"))
     for _ in range(size):
         if not draft.add_quiet(weights):
             return None
-    return draft.drug_ids
+    return _invented_name(draft), draft.drug_ids
 
 
 def _make_trouble(draft: Draft, ingredients: list[str], kind: str) -> list[str] | None:

@@ -17,7 +17,7 @@ from polyguard_env.knowledge.schema import Rule
 from polyguard_env.patients.model import RegimenItem
 from polyguard_env.risk.review import dosing_findings
 
-DRUGS = {"easy": (2, 3), "medium": (3, 4), "hard": (4, 5)}
+DRUGS = {"easy": (2, 3), "medium": (3, 3), "hard": (3, 4)}
 COUNT = {"easy": 1, "medium": 1, "hard": 2}
 HIDE_KIDNEYS = {"easy": 0.25, "medium": 0.4, "hard": 0.6}
 NARROW_WEIGHT = 4.0
@@ -53,7 +53,7 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
 def _weights(draft: Draft) -> np.ndarray:
     """By use, narrow-index drugs more often, shape (n,)."""
     pool = draft.pool
-    return pool.weights * np.where(pool.narrow, NARROW_WEIGHT, 1.0)
+    return np.asarray(pool.weights * np.where(pool.narrow, NARROW_WEIGHT, 1.0))
 
 
 def _for_organ(draft: Draft, kind: str, carriers: np.ndarray) -> list[str] | None:

@@ -1,0 +1,179 @@
+"""What the agent knows of a state: the person and each drug's own facts, less what is still hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+from polyguard_env.environment.episode import Product, Scenario, Taken, taper_rule
+from polyguard_env.environment.roles import roles_of
+from polyguard_env.risk.index import RuleIndex
+from polyguard_env.risk.review import kidney_function
+
+KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
+ALLERGIES, CHART = "allergies", "chart"
+
+
+class Shown(Protocol):
+    """The part of an episode's state that shows: `known` holds what was revealed, as in `Scenario.hidden`.
+
+    An opened chart is known as "chart"; a kidney measurement that was ordered under any of its three names.
+    """
+
+    @property
+    def regimen(self) -> Mapping[str, Taken]: ...
+    @property
+    def withdrawals(self) -> Collection[str]: ...
+    @property
+    def known(self) -> Collection[str]: ...
+
+
+def still_hidden(scenario: Scenario, known: Collection[str]) -> list[str]:
+    """What of the scenario the agent has not seen yet, sorted."""
+    kidneys = bool(KIDNEY & set(known))
+    return sorted(
+        name
+        for name in scenario.hidden
+        if name not in known
+        and not (name in KIDNEY and kidneys)
+        and not (CHART in known and (name == ALLERGIES or name.startswith("indication:")))
+    )
+
+
+def known_patient(state: Shown, scenario: Scenario, index: RuleIndex) -> dict[str, Any]:
+    """The patient as far as the agent knows.
+
+    Returns:
+        Hidden measurements are left out; `crcl` and `allergies` are None while hidden; `to_check` lists what is hidden.
+    """
+    hidden = still_hidden(scenario, state.known) if scenario.hidden else []
+    patient = scenario.patient
+    crcl = None if KIDNEY & set(hidden) else kidney_function(patient).get("crcl")
+    return {
+        "age": patient.age,
+        "sex": patient.sex,
+        "weight": round(patient.weight),
+        "height": round(patient.height),
+        "crcl": None if crcl is None else round(crcl),
+        "child_pugh": patient.child_pugh,
+        "conditions": sorted(patient.conditions),
+        "allergies": None if ALLERGIES in hidden else sorted(patient.allergies),
+        "genotype": dict(sorted(patient.genotype.items())),
+        "frailty": patient.frailty,
+        "falls": patient.falls,
+        "measurements": {
+            name: round(value, 2) for name, value in sorted(patient.measurements.items()) if name not in hidden
+        },
+        "to_check": hidden,
+    }
+
+
+def known_regimen(state: Shown, scenario: Scenario, index: RuleIndex) -> list[dict[str, Any]]:
+    """Each drug with its own facts and their ids, never an interaction; a product not taken apart as one entry."""
+    hidden = set(still_hidden(scenario, state.known)) if scenario.hidden else set()
+    product_of = {drug_id: product for product in scenario.products for drug_id in product.drug_ids}
+    entries: list[dict[str, Any]] = []
+    shown: set[str] = set()
+    for drug_id, taken in state.regimen.items():
+        product = product_of.get(drug_id)
+        if product and f"product:{product.name}" in hidden:
+            if product.name not in shown:
+                shown.add(product.name)
+                entries.append(_closed(product))
+            continue
+        known = f"facts:{drug_id}" not in hidden
+        unit, facts = facts_of(drug_id, index)
+        entries.append(
+            {
+                "drug_id": drug_id,
+                "name": drug_word(drug_id),
+                "dose": taken.dose,
+                "unit": unit,
+                "indication": None if f"indication:{drug_id}" in hidden else taken.indication,
+                "tapering": taken.tapering,
+                "withdrawal": drug_id in state.withdrawals,
+                "product": product.name if product else "",
+                "known": known,
+                "facts": list(facts) if known else [],
+            }
+        )
+    return entries
+
+
+def _closed(product: Product) -> dict[str, Any]:
+    return {
+        "drug_id": product.name,
+        "name": product.name,
+        "dose": 1.0,
+        "unit": "product",
+        "indication": None,
+        "tapering": False,
+        "withdrawal": False,
+        "product": product.name,
+        "known": False,
+        "facts": [],
+    }
+
+
+@lru_cache(maxsize=20_000)
+def facts_of(drug_id: str, index: RuleIndex) -> tuple[str, list[dict[str, str]]]:
+    """A drug's dose unit and its own facts, class and dose range first; shared dicts, not to be changed."""
+    drug = index.drug(drug_id)
+    profile = drug.profile
+    facts = [{"fact_id": f"{drug_id}#class", "code": "", "text": class_word(drug.classes)}]
+    if profile is None:
+        return "", facts
+    facts += [
+        {
+            "fact_id": f"{drug_id}#dose",
+            "code": "",
+            "text": f"highest daily dose at this age {dose_word(profile.dose_max, profile.dose_unit)}",
+        },
+        {
+            "fact_id": f"{drug_id}#lowest_dose",
+            "code": "",
+            "text": f"lowest usual daily dose {dose_word(profile.dose_min, profile.dose_unit)}",
+        },
+    ]
+    facts += [
+        {"fact_id": role.fact_id, "code": role.code, "text": role.text}
+        for role in roles_of(drug_id, profile)
+        if role.code != "taper" or taper_rule(drug_id, index)
+    ]
+    return profile.dose_unit, facts
+
+
+def class_word(classes: Sequence[str]) -> str:
+    """A drug's class in words."""
+    return classes[0].replace("_", " ") if classes else "unclassified"
+
+
+def drug_word(drug_id: str) -> str:
+    """A drug's id in words."""
+    return drug_id.replace("_", " ")
+
+
+def dose_word(dose: float, unit: str) -> str:
+    """A daily dose in words."""
+    return f"{dose:g} {unit}"
+
+
+MEASUREMENT_WORD = {
+    "egfr": "kidney function",
+    "crcl": "kidney function",
+    "creatinine": "kidney function",
+    "haemoglobin": "blood count",
+    "blood_pressure_standing": "standing BP",
+    "heart_rate": "heart rate",
+    "qtc": "ECG",
+    "inr": "INR",
+    "ck": "CK",
+    "tsh": "TSH",
+    "hba1c": "HbA1c",
+}
+
+
+def measurement_word(measurement: str) -> str:
+    """A measurement in words."""
+    return MEASUREMENT_WORD.get(measurement, measurement.replace("_", " "))
