@@ -27,10 +27,7 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
     size, others = shape.randint(*INGREDIENTS[difficulty]), shape.randint(*OTHERS[difficulty])
     real, kind = shape.random() < REAL_SHARE, KINDS[shape.randrange(len(KINDS))]
     weights = draft.pool.weights
-    if real and size == 2:
-        found = _real_product(draft)
-    else:
-        found = _invented_product(draft, size)
+    found = _real_product(draft) if real and size == 2 else _invented_product(draft, size)
     if found is None:
         return None
     name, ingredients = found
