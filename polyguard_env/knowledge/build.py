@@ -15,8 +15,8 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.ansm import Thesaurus, expand
 from polyguard_env.knowledge.derive import derive_pairs
 from polyguard_env.knowledge.formulary import formulary_rows, profile_of, split
-from polyguard_env.knowledge.roles import roles_by_drug
-from polyguard_env.knowledge.rules import Selector, expand_rules, interaction_rows
+from polyguard_env.knowledge.roles import Roles, roles_by_drug
+from polyguard_env.knowledge.rules import Selector, ceilings, expand_rules, interaction_rows
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.knowledge.vocabulary import NameDictionary, build_vocabulary, thesaurus_ids
@@ -83,14 +83,22 @@ def build_interactions(thesaurus: Thesaurus, names: NameDictionary, drugs: Mappi
     """The interaction graph.
 
     A pair's grade comes from its highest-ranking source (curated rule, thesaurus, derivation); all its
-    sources are kept, and `disagree` says whether they grade it differently.
+    sources are kept, and `disagree` says whether they grade it differently. A ceiling of `ceilings.csv` keeps
+    class-wide grades of the thesaurus and of derivation from pairs whose label says otherwise; a mere "take into
+    account" of the thesaurus does not hold for a drug of local use.
 
     Returns:
         One row per pair: drug_a < drug_b, severity, mechanism, effect, management, sources, years, disagree.
     """
     votes: dict[tuple[str, str], list[tuple[int, int, dict[str, object]]]] = {}
+    selector, roles = Selector(drugs), roles_by_drug(drugs)
+    most = ceilings(selector)
 
     def vote(a: str, b: str, kind: str, severity: str, **fields: object) -> None:
+        if kind != "rule" and (a, b) in most:
+            if most[a, b] == "none":
+                return
+            severity = min(severity, most[a, b], key=SEVERITY_RANK.__getitem__)
         entry = {"severity": severity, **fields}
         votes.setdefault((a, b), []).append((OUTRANKS[kind], SEVERITY_RANK[severity], entry))
 
@@ -99,12 +107,14 @@ def build_interactions(thesaurus: Thesaurus, names: NameDictionary, drugs: Mappi
     for pair in expand(thesaurus):
         a, b = english.get(pair.a), english.get(pair.b)
         if a and b and a != b and a in drugs and b in drugs:
+            if pair.severity == "minor" and not (_systemic(roles, a) and _systemic(roles, b)):
+                continue
             vote(min(a, b), max(a, b), "ansm", pair.severity, mechanism=pair.mechanism, effect=effects[pair.mechanism],
                  management=pair.management, source=ANSM_SOURCE, year=ANSM_YEAR)  # fmt: skip
-    for a, b, row in interaction_rows(Selector(drugs)):
+    for a, b, row in interaction_rows(selector):
         vote(a, b, "rule", row["severity"], mechanism=row["mechanism"], effect=row["effect"],
              management=row["management"], source=row["source"], year=int(row["year"]))  # fmt: skip
-    for a, b, found in derive_pairs(roles_by_drug(drugs)):
+    for a, b, found in derive_pairs(roles):
         vote(a, b, "derived", found.severity, mechanism=found.mechanism, effect=effects[found.mechanism],
              management=found.management, source=found.source, year=found.year)  # fmt: skip
     rows = []
@@ -122,6 +132,11 @@ def build_interactions(thesaurus: Thesaurus, names: NameDictionary, drugs: Mappi
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _systemic(roles: Mapping[str, Roles], drug_id: str) -> bool:
+    """True unless the drug's profile has local routes only."""
+    return drug_id not in roles or roles[drug_id].systemic
 
 
 def _named(cast: Iterable[tuple[int, int, dict[str, object]]]) -> dict[str, object] | None:

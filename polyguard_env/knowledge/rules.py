@@ -1,7 +1,8 @@
 """Rule tables: class-level rows expanded to drugs.
 
-A side or target is a `;` union of `class:<id>`, `drug:<id>`, `role:<enzyme>:<role>:<strength>`,
-`qt:<risk>`, `flag:<profile field>`, `flag:<profile field>>=<number>` or `*`; `&` between terms intersects them.
+A side or target is a `;` union of `class:<id>`, `drug:<id>`, `group:<id>` (a side of `groups.csv`),
+`role:<enzyme>:<role>:<strength>`, `qt:<risk>`, `flag:<profile field>`, `flag:<profile field>>=<number>` or `*`;
+`&` between terms intersects them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Selector:
     def __init__(self, drugs: Mapping[str, Drug]) -> None:
         self.drugs = drugs
         self._roles = roles_by_drug(drugs)
+        self._groups = {row["group_id"]: row["members"] for row in read_fragments("groups")}
         self._classes: dict[str, set[str]] = {}
         for drug in drugs.values():
             for name in drug.classes:
@@ -46,6 +48,8 @@ class Selector:
             return self._classes.get(name, set())
         if kind == "drug":
             return {name} & set(self.drugs)
+        if kind == "group" and name in self._groups:
+            return self.select(self._groups[name], where)
         if kind == "qt":
             return {drug_id for drug_id, roles in self._roles.items() if roles.qt == name}
         if kind == "flag":
@@ -55,7 +59,7 @@ class Selector:
             enzyme, role, strength = name.split(":")
             wanted = CypRole(enzyme, role, strength)
             return {drug_id for drug_id, roles in self._roles.items() if wanted in roles.cyp}
-        raise PolyGuardError(where, term, "use class:, drug:, role:, qt:, flag: or *")
+        raise PolyGuardError(where, term, "use class:, drug:, group:, role:, qt:, flag: or *")
 
     @staticmethod
     def _reaches(profile: DrugProfile, field: str, least: str) -> bool:
@@ -78,6 +82,22 @@ def interaction_rows(selector: Selector) -> Iterator[tuple[str, str, dict[str, s
                 if a != b and pair not in seen:
                     seen.add(pair)
                     yield (*pair, row)
+
+
+def ceilings(selector: Selector) -> dict[tuple[str, str], str]:
+    """Pairs (a < b) with the highest grade that a class-wide source may give them: "none", "minor" or "moderate"."""
+    found: dict[tuple[str, str], str] = {}
+    for number, row in enumerate(read_fragments("ceilings"), start=2):
+        where = f"ceilings.csv row {number}"
+        if row["most"] not in ("none", "minor", "moderate"):
+            raise PolyGuardError(f"{where} most", row["most"], "use none, minor or moderate")
+        side_a, side_b = selector.select(row["side_a"], where), selector.select(row["side_b"], where)
+        for a in side_a:
+            for b in side_b - {a}:
+                pair = (a, b) if a < b else (b, a)
+                held = found.get(pair, row["most"])
+                found[pair] = min(held, row["most"], key=lambda grade: SEVERITY_RANK.get(grade, 0))
+    return found
 
 
 def expand_rules(selector: Selector) -> Iterator[Rule]:

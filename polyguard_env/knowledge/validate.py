@@ -40,6 +40,7 @@ class Known:
     measurements: frozenset[str]
     mechanisms: frozenset[str]
     drugs: frozenset[str]
+    groups: frozenset[str]
 
 
 def known_references(drugs: Mapping[str, Drug]) -> Known:
@@ -51,6 +52,7 @@ def known_references(drugs: Mapping[str, Drug]) -> Known:
     return Known(
         column("sources", "source"), column("classes", "class_id"), column("conditions", "condition_id"),
         column("measurements", "measurement_id"), column("mechanisms", "term"), frozenset(drugs),
+        column("groups", "group_id"),
     )  # fmt: skip
 
 
@@ -127,7 +129,7 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
         yield from conditional(parts, known)
     elif column in ("drug_ids", "except_a", "except_b", "replacement", "preferred"):
         yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
-    elif column in ("target", "side_a", "side_b") and rules:
+    elif column == "members" or (column in ("target", "side_a", "side_b") and (rules or path.stem == "ceilings")):
         yield from selected(parts, known)
     elif column == "severity" and value:
         yield value, frozenset(SEVERITY_RANK), f"use one of {', '.join(SEVERITY_RANK)}"
@@ -148,6 +150,8 @@ def selected(parts: tuple[str, ...], known: Known) -> Iterator[tuple[str, frozen
                 yield name, known.classes, "add the class to classes.csv"
             elif kind == "drug":
                 yield name, known.drugs, "use an id of the vocabulary"
+            elif kind == "group":
+                yield name, known.groups, "add the group to groups.csv"
             elif kind == "flag":
                 yield name.partition(">=")[0], PROFILE_FIELDS, "use a field of DrugProfile"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge import rules
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.derive import kinetic_severity
 from polyguard_env.knowledge.rules import Selector, interaction_rows
@@ -75,3 +77,23 @@ def test_every_edge_names_known_sources(knowledge: KnowledgeBase) -> None:
 def test_kinetic_grades(doer: str, victim: str, narrow: bool, severity: str | None) -> None:
     inhibitor, substrate = CypRole("3A4", "inhibitor", doer), CypRole("3A4", "substrate", victim)
     assert kinetic_severity(inhibitor, substrate, narrow) == severity
+
+
+def test_a_ceiling_keeps_class_wide_grades_from_pairs_the_label_clears(knowledge: KnowledgeBase) -> None:
+    assert knowledge.interaction("gabapentin", "levetiracetam") is None
+    diuretic = knowledge.interaction("losartan", "hydrochlorothiazide")
+    assert diuretic is not None and diuretic.severity == "minor"
+
+
+def test_a_ceiling_must_be_a_grade(knowledge: KnowledgeBase, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"side_a": "drug:warfarin", "side_b": "drug:aspirin", "most": "major"}
+    monkeypatch.setattr(rules, "read_fragments", lambda stem: [row] if stem == "ceilings" else read_fragments(stem))
+    with pytest.raises(PolyGuardError, match=r"ceilings.csv row 2 most"):
+        rules.ceilings(Selector(knowledge.drugs))
+
+
+def test_groups_stand_for_their_members_in_rules(knowledge: KnowledgeBase) -> None:
+    inhibitors = Selector(knowledge.drugs).select("group:mao_inhibitors", "here")
+    assert {"phenelzine", "linezolid", "methylthioninium", "procarbazine", "rasagiline"} <= inhibitors
+    with pytest.raises(PolyGuardError, match="here"):
+        Selector(knowledge.drugs).select("group:unheard_of", "here")
