@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {"environment": 8000, "dagster-webserver": 3000}
-SECRETS = {"POLYGUARD_POSTGRES_PASSWORD": "first", "POLYGUARD_API_TOKEN": "second"}
+SECRETS = {"POLYGUARD_POSTGRES_PASSWORD": "first", "POLYGUARD_TOKEN": "second-of-sixteen-characters"}
 
 
 def composed(**environment: str) -> dict[str, Any]:
