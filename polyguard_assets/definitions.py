@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from polyguard_assets.defs.corpora import assets as corpora
+from polyguard_assets.defs.deployment import assets as deployment
 from polyguard_assets.defs.evaluation import assets as evaluation
 from polyguard_assets.defs.evidence import assets as evidence
 from polyguard_assets.defs.knowledge import assets as knowledge
@@ -19,6 +20,7 @@ from polyguard_assets.defs.scenarios import assets as scenarios
 from polyguard_assets.defs.scenarios import checks as scenario_checks
 from polyguard_assets.defs.sources import assets as sources
 from polyguard_assets.environment_server import URL_VARIABLE, EnvironmentServer
+from polyguard_assets.hub import Hub
 from polyguard_assets.io.parquet import ParquetIOManager
 from polyguard_assets.launchers.local import LocalAccelerator
 from polyguard_assets.paths import data_lake
@@ -28,7 +30,7 @@ from polyguard_assets.supplied import SuppliedSources, configured_services
 GROUPS = ("sources", "knowledge", "patients", "scenarios", "corpora", "models", "evaluation", "evidence", "deployment")
 MODULES = (
     sources, knowledge, supplied_knowledge, patients, supplied_patients, scenarios, corpora, models, evaluation,
-    evidence, active_models,
+    evidence, active_models, deployment,
 )  # fmt: skip
 ASSETS: list[dg.AssetsDefinition] = [asset for module in MODULES for asset in module.ASSETS]
 CHECKS = [
@@ -57,6 +59,11 @@ demo = dg.define_asset_job(
     selection=dg.AssetSelection.groups("models") | dg.AssetSelection.assets("model_evaluation"),
     description="The model stages of make demo for one model run.",
 )
+deploy_environment = dg.define_asset_job(
+    "deploy_environment",
+    selection=dg.AssetSelection.assets("environment_space"),
+    description="Send the environment server to its Space, wait for the build and validate it there.",
+)
 
 
 @dg.schedule(job=qwen_sweep, cron_schedule="0 3 * * 6", default_status=dg.DefaultScheduleStatus.STOPPED)
@@ -84,6 +91,7 @@ def default_resources() -> dict[str, Any]:
         "accelerator": LocalAccelerator(),
         "model_source": models.ModelSource(),
         "settings": Settings(),
+        "hub": Hub(),
         "supplied_sources": SuppliedSources(services=configured_services()),
     }
 
@@ -98,7 +106,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         assets=ASSETS,
         asset_checks=CHECKS,
         resources=default_resources() | dict(resource_overrides or {}),
-        jobs=[refresh_data, qwen_sweep, demo],
+        jobs=[refresh_data, qwen_sweep, demo, deploy_environment],
         schedules=[weekly_qwen_sweep],
         executor=dg.in_process_executor,
     )

@@ -93,7 +93,8 @@ def card(title: str, about: str) -> str:
         "title": title, "emoji": "💊", "colorFrom": "blue", "colorTo": "green", "sdk": "docker", "app_port": 7860,
         "license": "mit", "short_description": "Research system, not a medical device",
     }  # fmt: skip
-    return f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False)}---\n\n# {title}\n\n{about}\n\n**{DISCLAIMER}**\n"
+    matter = yaml.safe_dump(front, allow_unicode=True, sort_keys=False)
+    return f"---\n{matter}---\n\n# {title}\n\n{about}\n\n**{DISCLAIMER}**\n"
 
 
 def front_matter(readme: str) -> dict[str, object]:

@@ -130,9 +130,7 @@ def _send(api: HfApi, repo_id: str, plan: SpacePlan) -> str:
     there = set(api.list_repo_files(repo_id, repo_type="space")) - KEPT
     removed = [CommitOperationDelete(path) for path in sorted(there - set(plan.files))]
     added = [CommitOperationAdd(path, content) for path, content in sorted(plan.files.items())]
-    answer = api.create_commit(
-        repo_id, [*removed, *added], commit_message=f"Deploy {plan.name}", repo_type="space"
-    )
+    answer = api.create_commit(repo_id, [*removed, *added], commit_message=f"Deploy {plan.name}", repo_type="space")
     return str(answer.oid)
 
 
@@ -212,9 +210,12 @@ def runner_status(url: str, token: str) -> dict[str, object]:
         PolyGuardError: it does not say.
     """
     try:
-        answer = httpx.get(f"{url}/status", headers={"Authorization": f"Bearer {token}"}, timeout=30.0,
-                           trust_env=not on_loopback(url))
+        answer = httpx.get(
+            f"{url}/status", headers={"Authorization": f"Bearer {token}"}, timeout=30.0, trust_env=not on_loopback(url)
+        )
         answer.raise_for_status()
         return dict(answer.json())
     except (httpx.HTTPError, ValueError) as error:
-        raise PolyGuardError("space", url, f"it does not say what it runs ({type(error).__name__}): read its log") from error
+        raise PolyGuardError(
+            "space", url, f"it does not say what it runs ({type(error).__name__}): read its log"
+        ) from error

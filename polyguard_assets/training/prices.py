@@ -7,6 +7,7 @@ training on a thread, so that a step finds its prices waiting.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ import httpx
 
 from polyguard_env.errors import PolyGuardError
 
+TOKEN_VARIABLE = "POLYGUARD_TOKEN"
 PRICE_PATH = "/price"
 FIRST_WAIT_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 8.0
@@ -90,7 +92,9 @@ class PriceClient:
         self.requests = self.actions = 0
         self._expected = knowledge_fingerprint
         # The server is named by the configuration; a proxy meant for the web must not get in between.
-        self._http = httpx.Client(timeout=timeout, trust_env=False)
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(timeout=timeout, trust_env=False, headers=headers)
 
     def price(self, items: Sequence[PriceItem]) -> list[PricedActions]:
         """Rewards of every action of every item.

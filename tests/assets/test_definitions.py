@@ -30,7 +30,7 @@ DESIGNED = {
     "models": {"base_model", "sft_adapter", "grpo_adapter", "merged_model", "postsave_inference"},
     "evaluation": {"model_evaluation", "improvement_report", "charts"},
     "evidence": {"evidence_corpus", "evidence_index"},
-    "deployment": {"active_model"},
+    "deployment": {"active_model", "environment_space", "training_space", "evidence_space"},
 }  # fmt: skip
 
 
@@ -77,7 +77,12 @@ def test_the_gpu_pool_is_made_strict(instance: dg.DagsterInstance) -> None:
 
 
 def test_jobs_and_the_sweep_schedule(defs: dg.Definitions) -> None:
-    assert {job.name for job in defs.resolve_all_job_defs()} >= {"demo", "refresh_data", "qwen_sweep"}
+    assert {job.name for job in defs.resolve_all_job_defs()} >= {
+        "demo",
+        "refresh_data",
+        "qwen_sweep",
+        "deploy_environment",
+    }
     schedule = defs.resolve_schedule_def("weekly_qwen_sweep")
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
     context = dg.build_schedule_context(

@@ -9,11 +9,13 @@ and images are this machine's Python instead of what a Dockerfile installs.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -169,7 +171,7 @@ class HubDouble:
         dockerfile = files["Dockerfile"].decode()
         space.logs["build"] = [f"--> {line}" for line in dockerfile.splitlines() if line and not line.startswith("#")]
         if "RUN false" in dockerfile:
-            space.logs["build"].append("--> ERROR: process \"/bin/sh -c false\" did not complete: exit code: 1")
+            space.logs["build"].append('--> ERROR: process "/bin/sh -c false" did not complete: exit code: 1')
 
     def look(self, space: Space) -> str:
         """The stage now; each look brings a build a little further."""
@@ -210,8 +212,9 @@ class HubDouble:
         inherited = {name: value for name, value in os.environ.items() if name in ENVIRONMENT}
         with (space.folder / ".log").open("wb") as sink:
             space.process = subprocess.Popen(
-                command, cwd=space.folder, env=inherited | variables, stdout=sink, stderr=subprocess.STDOUT
-            )
+                command, cwd=space.folder, env=inherited | variables, stdout=sink, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
         space.stage = "APP_STARTING"
 
     def answers(self, space: Space) -> bool:
@@ -222,13 +225,15 @@ class HubDouble:
 
     @staticmethod
     def end(space: Space) -> None:
-        if space.process is not None and space.process.poll() is None:
-            space.process.terminate()
-            try:
-                space.process.wait(20)
-            except subprocess.TimeoutExpired:
-                space.process.kill()
-                space.process.wait()
+        """Stop a Space's container: its process and whatever that started."""
+        if space.process is not None:
+            if space.process.poll() is None:
+                space.process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    space.process.wait(10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(space.process.pid, signal.SIGKILL)
+            space.process.wait()
         space.process = None
 
     def runtime(self, space: Space) -> dict[str, Any]:
@@ -304,11 +309,14 @@ def application(hub: HubDouble) -> Starlette:
         return JSONResponse({"type": "user", "id": "1", "name": USER, "orgs": [], "auth": {"type": "access_token"}})
 
     async def create(request: Request) -> Response:
-        made = hub.create(await request.json())
+        body = await request.json()
+        made = hub.create(body)
+        repo_id = f"{body.get('organization') or USER}/{body['name']}"
+        url = f"{hub.url}/{'' if body.get('type') in (None, 'model') else body['type'] + 's/'}{repo_id}"
         if made is None:
-            return refusal(409, "You already created this repo")
-        prefix = "" if made.kind == "model" else f"{made.kind}s/"
-        return JSONResponse({"url": f"{hub.url}/{prefix}{made.repo_id}", "name": made.repo_id, "id": "1"})
+            told = "You already created this repo"
+            return JSONResponse({"error": told, "url": url}, 409, {"X-Error-Message": told})
+        return JSONResponse({"url": url, "name": repo_id, "id": "1"})
 
     async def validate_yaml(request: Request) -> Response:
         content = (await request.json())["content"]

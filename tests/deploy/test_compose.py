@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = {"environment": 8000, "dagster-webserver": 3000}
+SERVICES = {"environment": 8000, "policy": 8200, "dagster-webserver": 3000}
 SECRETS = {"POLYGUARD_POSTGRES_PASSWORD": "first", "POLYGUARD_TOKEN": "second-of-sixteen-characters"}
 
 

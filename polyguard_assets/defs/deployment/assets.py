@@ -1,7 +1,5 @@
 """Deployment: Spaces made from this checkout. Each asset succeeds only when its Space runs and was checked there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -70,7 +68,9 @@ def environment_space(context: dg.AssetExecutionContext, hub: Hub) -> dg.Materia
             if not verified["openenv"]["passed"]:
                 broken.append(f"openenv validate: {verified['openenv'].get('error') or 'criteria failed'}")
             raise PolyGuardError(
-                "environment_space", space.url, f"it runs but breaks its contract ({'; '.join(broken)}): see {path.name}"
+                "environment_space",
+                space.url,
+                f"it runs but breaks its contract ({'; '.join(broken)}): see {path.name}",
             )
     rows = "\n".join(
         f"| {c['name']} | {'passed' if c['passed'] else 'FAILED'} | {c['seconds']} | {c['detail']} |"
@@ -94,11 +94,9 @@ def training_space(context: dg.AssetExecutionContext, hub: Hub) -> dg.Materializ
     return _runner(context, hub, TRAINING_NAME, "PolyGuard training", about, "train", "a10g-small", runs, {})
 
 
-@dg.asset(
-    group_name=GROUP, deps=["improvement_report", "charts"], code_version=WHOLE, kinds={"huggingface", "docker"}
-)
+@dg.asset(group_name=GROUP, deps=["improvement_report", "charts"], code_version=WHOLE, kinds={"huggingface", "docker"})
 def evidence_space(context: dg.AssetExecutionContext, hub: Hub) -> dg.MaterializeResult[None]:
-    """The evidence as a private Space: reports and charts to read, and published models evaluated again, never trained."""
+    """The evidence as a private Space: reports and charts to read, published models evaluated, nothing trained."""
     with failing_clearly():
         evidence = evidence_files(reports_folder())
     about = "Shows PolyGuard's reports, and evaluates published models on the holdout scenarios. It trains nothing."
@@ -132,4 +130,5 @@ def _runner(
     )  # fmt: skip
 
 
+SPACES = {"environment_space", "training_space", "evidence_space"}
 ASSETS = [environment_space, training_space, evidence_space]
