@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from polyguard_env.commands import build_knowledge, collect_names, evidence, review, taper
+from polyguard_env.commands import bandit_benchmark, build_knowledge, collect_names, evidence, review, taper
 from polyguard_env.errors import PolyGuardError
 
 COMMANDS = {
     "review": (review, "findings of a patient file or a list of drugs"),
     "taper": (taper, "days and doses of stopping a drug"),
     "evidence": (evidence, "passages that answer a question"),
+    "bandit-benchmark": (bandit_benchmark, "reference learners on the simulated polypharmacy benchmark"),
     "collect-names": (collect_names, "renew the tables of brands and products from FDA's names list"),
     "build-knowledge": (build_knowledge, "rebuild the packaged knowledge snapshot"),
 }

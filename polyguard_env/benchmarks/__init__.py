@@ -1,0 +1,1 @@
+"""Public benchmarks posed as published, with reference learners beside them."""
