@@ -56,16 +56,16 @@ def test_a_combination_that_is_a_pattern_has_its_risk() -> None:
 
 
 def test_learners_beat_chance_and_seeds_are_honoured() -> None:
-    report = benchmark(SMALL, pulls=600, seeds=(7,), batch=50, every=300)
-    again = benchmark(SMALL, pulls=600, seeds=(7,), batch=50, every=300)
+    sparse = Settings(drugs=100, patterns=4, combinations=3000, mean_drugs=5.0)
+    report = benchmark(sparse, pulls=600, seeds=(7,), batch=50, every=300)
+    again = benchmark(sparse, pulls=600, seeds=(7,), batch=50, every=300)
     assert report == again
-    base = report["runs"][0]["dangerous"] / SMALL.combinations
     last = {name: standings[-1] for name, standings in report["runs"][0]["standings"].items()}
     assert [standing["pulls"] for standing in report["runs"][0]["standings"]["random"]] == [300, 600]
     for name in ("linear_thompson", "neural_ensemble"):
-        assert last[name]["found"] > 1.3 * last["random"]["found"]
+        assert last[name]["found"] > 2.0 * last["random"]["found"]
         assert last[name]["recall"] > last["random"]["recall"]
-        assert last[name]["precision"] > base + 0.15
+        assert last[name]["precision"] > 0.8
 
 
 def test_the_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
