@@ -28,7 +28,7 @@ def create(settings: Settings | None = None, place: Place | None = None) -> Fast
         place: among other workers; None when this process serves alone.
 
     Raises:
-        PolyGuardError: the settings are unsafe, or the knowledge cannot be loaded.
+        PolyGuardError: the settings are unsafe, or the state folder cannot be written.
     """
     settings = (settings if settings is not None else Settings.from_environment()).checked()
     service = Service.of(settings, place)
@@ -70,5 +70,5 @@ def create(settings: Settings | None = None, place: Place | None = None) -> Fast
     for path, page in pages:
         app.mount(path if path != "/" else "", page)
     add_refusals(app)
-    app.add_middleware(Guard, settings=settings, tally=service.tally, log=service.log)
+    app.add_middleware(Guard, settings=settings, tally=service.tally, log=service.log, loaded=service.loaded)
     return app

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hmac
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from polyguard_serving.tally import Tally
 
 # Probes must answer whoever asks, and tell nothing but that.
 OPEN_PATHS = frozenset({"/health", "/ready", "/env/health", "/env/ready"})
+LIVE_PATHS = OPEN_PATHS | {"/metrics", "/env/metrics"}
 BODY_SECONDS = 30.0
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PAGES_CSP = (
@@ -36,6 +38,7 @@ PAGES_CSP = (
 ALLOWED_METHODS = b"GET, POST, DELETE, OPTIONS"
 ALLOWED_HEADERS = b"authorization, content-type, mcp-protocol-version, mcp-session-id"
 Header = tuple[bytes, bytes]
+Loaded = Callable[[], Awaitable[None]]
 
 
 class Guard:
@@ -43,10 +46,11 @@ class Guard:
 
     Args:
         app: what it guards.
+        loaded: waits until there is something to serve; every path but the probes waits for it.
     """
 
-    def __init__(self, app: Any, settings: Settings, tally: Tally, log: Log) -> None:
-        self.app, self.settings, self.tally, self.log = app, settings, tally, log
+    def __init__(self, app: Any, settings: Settings, tally: Tally, log: Log, loaded: Loaded | None = None) -> None:
+        self.app, self.settings, self.tally, self.log, self.loaded = app, settings, tally, log, loaded
         # Workers share the clients, so each allows its part.
         self.allowances = Allowances(settings.rate / settings.workers)
         ancestors = " ".join(settings.frame_ancestors)
@@ -90,6 +94,8 @@ class Guard:
                 await self._preflight(origin, answer)
                 return
             self._admit(scope, headers, 1.0)
+            if self.loaded is not None and scope["path"] not in LIVE_PATHS:
+                await self.loaded()
             if scope["method"] in BODY_METHODS:
                 receive = await self._body(headers, receive)
             await self.app(scope, receive, answer)
@@ -112,6 +118,8 @@ class Guard:
             if origin and not self._same_site(origin, headers) and origin.rstrip("/") not in self.origins:
                 raise Refusal("FORBIDDEN", "origin", origin, "add it to POLYGUARD_ORIGINS to call from a browser")
             scope["polyguard.bucket"] = self._admit(scope, headers, 1.0)
+            if self.loaded is not None:
+                await self.loaded()
         except PolyGuardError as error:
             self.tally.add("polyguard_refusals", problem(error)["code"])
             await receive()

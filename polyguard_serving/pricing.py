@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field
@@ -71,9 +72,13 @@ class Pricer:
     """
 
     def __init__(self, cached: int = CACHED_STATES) -> None:
-        self.env = PolyGuardEnv()
         self.cached = cached
         self._known: OrderedDict[tuple[str, int, tuple[str, ...]], PricedState] = OrderedDict()
+
+    @cached_property
+    def env(self) -> PolyGuardEnv:
+        """The environment that prices; made when first needed, as its knowledge takes seconds to load."""
+        return PolyGuardEnv()
 
     async def price(self, request: PriceRequest) -> PriceAnswer:
         """Rewards of every action of every item. Other callers are served between items.

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import os
 import socket
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.net import listen
 from polyguard_serving.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 BACKLOG = 2048
 GOODBYE_SECONDS = 5
@@ -35,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", help="folder that keeps HTTP episodes over a restart (POLYGUARD_STATE)")
     parser.add_argument("--log", choices=("json", "off"), help="structured logs on standard error (POLYGUARD_LOG)")
     arguments = parser.parse_args(argv)
+    # Its own pool would keep what loading the knowledge has freed.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         settings = Settings.from_environment(os.environ | _given(arguments)).checked()
         listener = _listener(settings)
@@ -50,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def serve_alone(settings: Settings, listener: socket.socket) -> int:
     """Serve in this process."""
+    # Loading makes no garbage worth looking for; the service looks again once it has loaded.
+    gc.disable()
     from polyguard_serving.app import create
 
     try:
@@ -59,20 +68,24 @@ def serve_alone(settings: Settings, listener: socket.socket) -> int:
         return 2
     announce(listener)
     try:
-        run(app, listener, settings)
+        failure = run(app, listener, settings)
     except KeyboardInterrupt:
         print("stopped", flush=True)
+        return 0
+    if failure is not None:
+        print(f"error: {failure}", file=sys.stderr)
+        return 2
     return 0
 
 
-def run(app: object, listener: socket.socket, settings: Settings) -> None:
-    """Serve an application on a socket until a signal ends it."""
+def run(app: FastAPI, listener: socket.socket, settings: Settings) -> PolyGuardError | None:
+    """Serve an application on a socket until a signal ends it, or what it serves cannot be loaded: the reason then."""
     import uvicorn
 
     from polyguard_serving.ws.protocol import Connection
 
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws=Connection,
         ws_max_size=settings.body_bytes,
@@ -83,7 +96,14 @@ def run(app: object, listener: socket.socket, settings: Settings) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GOODBYE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    server, service = uvicorn.Server(config), app.state.service
+
+    def end() -> None:
+        server.should_exit = True
+
+    service.failed = end
+    server.run(sockets=[listener])
+    return service.failure  # type: ignore[no-any-return]
 
 
 def announce(listener: socket.socket) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import orjson
 
 from polyguard_env.environment.env import PolyGuardEnv
+from polyguard_env.errors import PolyGuardError
 from polyguard_serving.episodes import Episodes
 from polyguard_serving.host import Host
 from polyguard_serving.ledger import Ledger
@@ -20,6 +23,7 @@ from polyguard_serving.mcp.tools import tools
 from polyguard_serving.offload import Offload
 from polyguard_serving.peers import Peers
 from polyguard_serving.pricing import Pricer
+from polyguard_serving.refusals import Refusal
 from polyguard_serving.sessions import EpisodeStore, Slots
 from polyguard_serving.settings import Settings
 from polyguard_serving.tally import Tally
@@ -27,6 +31,7 @@ from polyguard_serving.ws.desk import Desk, OwnSlots, SessionSlots
 
 MOST_BATCH_EPISODES = 65_536
 REAP_SECONDS = 5.0
+LOADING_SECONDS = 30.0
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -57,14 +62,17 @@ class Service:
     desk: Desk
     slots: SessionSlots
     peers: Peers | None = None
-    reaping: asyncio.Task[None] | None = field(default=None)
+    reaping: asyncio.Task[None] | None = None
+    loading: asyncio.Task[None] | None = None
+    failure: PolyGuardError | None = None
+    failed: Callable[[], None] = field(default=lambda: None)
 
     @classmethod
     def of(cls, settings: Settings, place: Place | None = None) -> Service:
         """The service of a worker.
 
         Raises:
-            PolyGuardError: the knowledge cannot be loaded, or the state folder cannot be written.
+            PolyGuardError: the state folder cannot be written.
         """
         tally = Tally()
         log = Log.to_standard_error(tally) if settings.log_format == "json" else Log(tally)
@@ -89,11 +97,13 @@ class Service:
         if self.peers is not None:
             await self.peers.listen(self._peer_answer)
         self.reaping = asyncio.create_task(self._reap())
+        self.loading = asyncio.create_task(self._load())
 
     async def stop(self) -> None:
         """End it."""
-        if self.reaping is not None:
-            self.reaping.cancel()
+        for task in (self.reaping, self.loading):
+            if task is not None:
+                task.cancel()
         if self.peers is not None:
             await self.peers.close()
         self.lookups.close()
@@ -133,6 +143,35 @@ class Service:
         if operation == "tally":
             return orjson.dumps(self._own_tally())
         return await self.episodes.answer(operation, body)
+
+    async def loaded(self) -> None:
+        """Wait until the knowledge is there.
+
+        Raises:
+            Refusal: BUSY: it takes longer than a caller should wait.
+        """
+        if self.loading is None or self.loading.done():
+            return
+        done, _ = await asyncio.wait({self.loading}, timeout=LOADING_SECONDS)
+        if not done:
+            raise Refusal("BUSY", "knowledge", "loading", "the server is starting: try again", retry_after=2)
+
+    async def _load(self) -> None:
+        """Load the knowledge and whatever the first episode needs, off the event loop: the server lives meanwhile."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._first_episode)
+        except PolyGuardError as error:
+            self.failure = error
+            self.failed()
+
+    def _first_episode(self) -> None:
+        try:
+            self.env().reset(seed=0)
+        finally:
+            # What is loaded stays: looking through it for garbage would only hold up steps.
+            gc.collect()
+            gc.freeze()
+            gc.enable()
 
     async def _reap(self) -> None:
         while True:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,6 +31,38 @@ TABLES = ("vocabulary", "classes", "profiles", "interactions", "rules")
 MANIFEST = "manifest.json"
 KNOWLEDGE_VARIABLE = "POLYGUARD_KNOWLEDGE"
 REBUILD = "run 'python -m polyguard_env build-knowledge'"
+
+
+class Coded:
+    """A column whose equal cells are one object: few words stand in many rows.
+
+    Args:
+        codes: place of each row's value, shape (rows,).
+        values: the values, each once.
+    """
+
+    __slots__ = ("codes", "values")
+
+    def __init__(self, codes: np.ndarray, values: list[Any]) -> None:
+        self.codes, self.values = codes, values
+
+    @classmethod
+    def of(cls, column: pd.Series) -> Coded:
+        """A table's column."""
+        codes, values = pd.factorize(column, use_na_sentinel=False)
+        return cls(codes.astype(np.int32), values.tolist())
+
+    def __getitem__(self, row: int) -> Any:
+        return self.values[self.codes[row]]
+
+    def to_list(self, change: Callable[[Any], Any]) -> list[Any]:
+        """The rows' values, each value changed once."""
+        changed = [change(value) for value in self.values]
+        return [changed[code] for code in self.codes.tolist()]
+
+    def renumbered(self, numbers: Mapping[Any, int]) -> np.ndarray:
+        """The rows' values as numbers, shape (rows,)."""
+        return np.array([numbers[value] for value in self.values], dtype=np.int64)[self.codes]
 
 
 class KnowledgeBase:
@@ -57,10 +90,13 @@ class KnowledgeBase:
             combination_products(self.drugs),
         )
         edges = tables["interactions"]
-        self._edges: dict[tuple[str, str], int] = dict(
-            zip(zip(edges["drug_a"], edges["drug_b"], strict=True), range(len(edges)), strict=True)
+        self._columns = {name: Coded.of(edges[name]) for name in edges.columns}
+        ends = self._columns["drug_a"].values + self._columns["drug_b"].values
+        self._number = {drug_id: number for number, drug_id in enumerate(dict.fromkeys(ends))}
+        first, second = (self._columns[name].renumbered(self._number) for name in ("drug_a", "drug_b"))
+        self._edges: dict[int, int] = dict(
+            zip((first * len(self._number) + second).tolist(), range(len(edges)), strict=True)
         )
-        self._columns = {name: edges[name].to_list() for name in edges.columns}
         self._made: dict[int, Interaction] = {}
         self._rules: dict[str, tuple[Rule, ...]] = {}
         self._members: dict[str, frozenset[str]] = {
@@ -82,7 +118,7 @@ class KnowledgeBase:
         folder = Path(folder)
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            tables = {name: pq.read_table(folder / f"{name}.parquet").to_pandas() for name in TABLES}
+            tables = {name: _read(folder / f"{name}.parquet") for name in TABLES}
         except (OSError, ValueError, pa.ArrowException) as error:
             raise PolyGuardError("knowledge snapshot", folder.name, f"{REBUILD} ({error})") from error
         knowledge = cls(tables)
@@ -137,7 +173,8 @@ class KnowledgeBase:
 
     def interaction(self, a: str, b: str) -> Interaction | None:
         """The graded edge between two drugs, in either order, or None."""
-        place = self._edges.get((a, b) if a < b else (b, a))
+        one, other = (self._number.get(a), self._number.get(b)) if a < b else (self._number.get(b), self._number.get(a))
+        place = None if one is None or other is None else self._edges.get(one * len(self._number) + other)
         if place is None:
             return None
         if place not in self._made:
@@ -165,6 +202,11 @@ class KnowledgeBase:
             rows = self.tables["rules"]
             self._rules[kind] = tuple(_rule(row) for row in rows[rows["kind"] == kind].itertuples(index=False))
         return self._rules[kind]
+
+
+def _read(path: Path) -> pd.DataFrame:
+    # One thread, and not as a data set: small files, read when a server starts, in as little memory as they need.
+    return pq.ParquetFile(path).read(use_threads=False).to_pandas()
 
 
 def _rule(row: Any) -> Rule:
@@ -200,10 +242,16 @@ def fingerprint(tables: Mapping[str, pd.DataFrame]) -> str:
         "combinations": pd.DataFrame(read_fragments("combinations")),
     }
     for name, frame in frames.items():
-        columns = [[_text(cell) for cell in frame[column].to_list()] for column in sorted(frame.columns)]
+        columns = [_texts(frame[column]) for column in sorted(frame.columns)]
         rows = sorted("\x1f".join(row) for row in zip(*columns, strict=True))
         digest.update(name.encode() + b"\0" + "\n".join(rows).encode() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _texts(column: pd.Series) -> list[str]:
+    if column.dtype == object:
+        return [_text(cell) for cell in column.to_list()]
+    return Coded.of(column).to_list(_text)
 
 
 def _text(cell: object) -> str:

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_serving.answers import Health, Metadata, Ready, Schemas, refusals
 from polyguard_serving.environment_words import DESCRIPTION, NAME
+from polyguard_serving.refusals import Refusal
 from polyguard_serving.service import Service
 from polyguard_serving.tally import exposition
 from polyguard_serving.types import ServedAction, ServedObservation, ServedState
@@ -31,6 +32,8 @@ def router(service: Service) -> APIRouter:
     @routes.get("/ready", tags=["Health"], responses=refusals("BUSY"))
     async def ready() -> Ready:
         """Readiness: the knowledge is loaded and episodes can start."""
+        if service.loading is not None and not service.loading.done():
+            raise Refusal("BUSY", "knowledge", "loading", "the server is starting: try again", retry_after=1)
         return Ready(
             status="ready",
             version=VERSION,
