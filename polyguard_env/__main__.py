@@ -6,7 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from polyguard_env.commands import bandit_benchmark, build_knowledge, collect_names, evidence, review, taper
+from polyguard_env.commands import (
+    bandit_benchmark,
+    build_knowledge,
+    collect_names,
+    episode,
+    evidence,
+    review,
+    taper,
+    trust,
+)
 from polyguard_env.errors import PolyGuardError
 
 COMMANDS = {
@@ -14,6 +23,8 @@ COMMANDS = {
     "taper": (taper, "days and doses of stopping a drug"),
     "evidence": (evidence, "passages that answer a question"),
     "bandit-benchmark": (bandit_benchmark, "reference learners on the simulated polypharmacy benchmark"),
+    "episode": (episode, "one episode, annotated step by step"),
+    "trust": (trust, "the proofs of trust, measured: scoreboard of policies, attacks, leaks and checkers"),
     "collect-names": (collect_names, "renew the tables of brands and products from FDA's names list"),
     "build-knowledge": (build_knowledge, "rebuild the packaged knowledge snapshot"),
 }

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import pairwise
+from math import inf, sqrt
 from typing import Any
+
+import pandas as pd
 
 from polyguard_env.trust.attacks import NAMES, attack
 
@@ -15,64 +19,88 @@ ABOVE_FLOOR = 0.02
 BELOW_RULES = 0.1
 LADDER_ORDER = ("oracle", "rule_based", "random_legal")
 BLIND_GOOD: frozenset[str] = frozenset(name for name in NAMES if attack(name).blind_good)
-Cell = tuple[str, str]
-Means = Mapping[str, Mapping[str, Any]]
+LINES: dict[str, str] = {
+    "oracle_max": "the oracle reaches 0.95 of the highest reward a search of the legal plays finds",
+    "floor_gap": "doing nothing is paid at least 0.3 less than the oracle",
+    "ladder": "oracle over rule_based over random_legal over every attack that does no blind good",
+    "canary_floor": "no attack is paid more than doing nothing by over 0.02",
+    "blind_good": "attacks that do blind good stay at least 0.1 below rule_based",
+}
+# One-sided level at which chance is ruled out, strict because thousands of comparisons are made.
+CERTAIN = 0.9998
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A line a cell does not meet.
+    """A line that a cell's means break.
 
     Attributes:
-        line: "oracle_max", "floor_gap", "ladder", "canary_floor" or "blind_good".
-        policy: the policy that breaks it. measured, limit: its mean reward and the bound it breaks.
+        line: a key of `LINES`. policy: the policy that breaks it.
+        excess: by how much, as a mean of paired differences over scenarios. certain: beyond chance.
     """
 
     line: str
     sub_environment: str
     difficulty: str
     policy: str
-    measured: float
-    limit: float
+    excess: float
+    certain: bool
 
     def __str__(self) -> str:
-        place = f"{self.sub_environment} {self.difficulty}"
-        return f"{self.line}: {self.policy} in {place} has {self.measured:.3f}, limit {self.limit:.3f}"
+        sure = "" if self.certain else ", within chance"
+        return f"{self.line}: {self.policy} in {self.sub_environment} {self.difficulty} by {self.excess:.3f}{sure}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
-LINES: tuple[str, ...] = ("oracle_max", "floor_gap", "ladder", "canary_floor", "blind_good")
+@lru_cache(maxsize=64)
+def beyond_chance(scenarios: int) -> float:
+    """Standard errors a mean over so many scenarios has to lie above 0 to rule chance out (Student's t)."""
+    from scipy.stats import t
+
+    return float(t.ppf(CERTAIN, scenarios - 1)) if scenarios > 1 else inf
 
 
-def violations(cell: Cell, means: Means, attainable: float) -> list[Violation]:
-    """Every line a cell breaks.
+def violations(episodes: pd.DataFrame, highest: Mapping[str, float]) -> list[Violation]:
+    """Every line one cell breaks, by line and policy.
 
     Args:
-        cell: sub-environment and difficulty.
-        means: `measure.means` of the cell's policies.
-        attainable: mean of the highest episode reward any play can reach.
+        episodes: rows of `measure.play_panel` of one sub-environment and difficulty.
+        highest: scenario id to the highest reward a search found, for the scenarios searched.
     """
-    reward = {name: float(found["reward"]) for name, found in means.items()}
-    oracle, rules = reward["oracle"], reward["rule_based"]
-    chance, floor = reward["random_legal"], reward["no_change"]
+    rewards = episodes.pivot(index="scenario_id", columns="policy", values="reward")
+    cell = (str(episodes["sub_environment"].iloc[0]), str(episodes["difficulty"].iloc[0]))
+    oracle, rules = rewards["oracle"], rewards["rule_based"]
+    chance, floor = rewards["random_legal"], rewards["no_change"]
     found: list[Violation] = []
 
-    def add(line: str, policy: str, limit: float) -> None:
-        found.append(Violation(line, *cell, policy, reward[policy], limit))
+    def look(line: str, policy: str, excess: pd.Series) -> None:
+        mean = float(excess.mean())
+        if mean > 0.0:
+            spread = float(excess.std()) / sqrt(len(excess)) if len(excess) > 1 else 0.0
+            found.append(Violation(line, *cell, policy, mean, mean > beyond_chance(len(excess)) * spread))
 
-    if oracle < ORACLE_SHARE * attainable:
-        add("oracle_max", "oracle", ORACLE_SHARE * attainable)
-    if floor > oracle - FLOOR_GAP:
-        add("floor_gap", "no_change", oracle - FLOOR_GAP)
+    if highest:
+        searched = pd.Series(highest)
+        look("oracle_max", "oracle", ORACLE_SHARE * searched - oracle.reindex(searched.index))
+    look("floor_gap", "no_change", floor + FLOOR_GAP - oracle)
     for upper, lower in pairwise(LADDER_ORDER):
-        if reward[lower] >= reward[upper]:
-            add("ladder", lower, reward[upper])
-    for name in set(NAMES) & set(reward):
-        if name in BLIND_GOOD:
-            if reward[name] > rules - BELOW_RULES:
-                add("blind_good", name, rules - BELOW_RULES)
+        look("ladder", lower, rewards[lower] - rewards[upper])
+    for name in NAMES:
+        if name not in rewards:
             continue
-        if reward[name] > floor + ABOVE_FLOOR:
-            add("canary_floor", name, floor + ABOVE_FLOOR)
-        if reward[name] >= chance:
-            add("ladder", name, chance)
-    return sorted(found, key=lambda v: (LINES.index(v.line), v.policy))
+        if name in BLIND_GOOD:
+            look("blind_good", name, rewards[name] + BELOW_RULES - rules)
+        else:
+            look("canary_floor", name, rewards[name] - ABOVE_FLOOR - floor)
+            look("ladder", name, rewards[name] - chance)
+    order = list(LINES)
+    return sorted(found, key=lambda v: (order.index(v.line), -v.excess))
+
+
+def highest_attack(means: Mapping[str, Mapping[str, Any]], blind: bool) -> dict[str, Any]:
+    """Name and mean reward of the best-paid attack among those that do blind good, or among the others."""
+    names = [name for name in NAMES if name in means and (name in BLIND_GOOD) is blind]
+    best = max(names, key=lambda name: float(means[name]["reward"]))
+    return {"policy": best, "reward": means[best]["reward"]}

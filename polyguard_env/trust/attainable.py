@@ -10,7 +10,7 @@ from polyguard_env.environment.messages import PolyGuardAction
 from polyguard_env.policies import POLICIES
 
 EXHAUSTIVE_PLAYS = 600
-BEAM = 12
+BEAM = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from polyguard_env.trust.attacks import panel
 
 LADDER: tuple[str, ...] = ("oracle", "rule_based", "random_legal", "no_change")
 LOWEST, HIGHEST = 0.001, 0.999
+# Reasons of an answer that names no candidate.
+NAMELESS = frozenset({"unreadable_answer", "candidate_id_mismatch", "parser_exploit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +61,29 @@ def play(env: PolyGuardEnv, policy: Policy, scenario_id: str, seed: int) -> dict
     """One episode, as a row: its reward, its steps, how many were legal or at a reward bound, its harm."""
     observation = env.reset(seed=seed, scenario_id=scenario_id)
     rewards: list[float] = []
+    named: list[bool] = []
     legal = 0
     while not observation.done:
         observation = env.step(policy.choose(env, observation))
         rewards.append(float(observation.reward or 0.0))
         legal += bool(observation.info["legal"])
+        named.append(not NAMELESS & set(observation.info["reasons"]))
     scenario = env.scenario
+    bound = [r <= LOWEST + BOUND_TOLERANCE or r >= HIGHEST - BOUND_TOLERANCE for r in rewards]
     return {
         "policy": policy.name,
         "scenario_id": scenario_id,
         "sub_environment": scenario.sub_environment,
         "difficulty": scenario.difficulty,
-        "control": bool(getattr(scenario, "control", False)),
+        "control": scenario.control,
         "seed": seed,
         "reward": float(observation.info["episode_reward"]),
         "steps": len(rewards),
         "legal": legal,
-        "at_bound": sum(r <= LOWEST + BOUND_TOLERANCE or r >= HIGHEST - BOUND_TOLERANCE for r in rewards),
+        "at_bound": sum(bound),
+        "named": sum(named),
+        "named_at_bound": sum(b and n for b, n in zip(bound, named, strict=True)),
+        "events": len(observation.info["events"]),
         "severe_harm": any(event["severe"] for event in observation.info["events"]),
     }
 

@@ -43,7 +43,7 @@ def collect(env: PolyGuardEnv, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
             for candidate, row in zip(observation.candidates, rows, strict=True):
                 best = prices[candidate.candidate_id] >= top - TIE
                 candidates.append({**about, "best": best, "offered": len(rows), **row, **shared})
-            control = bool(getattr(env.scenario, "control", False))
+            control = env.scenario.control
             spread = {
                 f"{name}_spread": float(np.std([row[name] for row in rows])) for name in ("length_text", "order_id")
             }

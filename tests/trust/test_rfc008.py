@@ -16,12 +16,12 @@ from polyguard_env.environment.messages import PolyGuardAction, PolyGuardObserva
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS, make_id
 from polyguard_env.policies import POLICIES
 from polyguard_env.policies.policy import Policy
-from polyguard_env.trust.acceptance import ABOVE_FLOOR, BLIND_GOOD, FLOOR_GAP, ORACLE_SHARE
-from polyguard_env.trust.attacks import NAMES, attack
+from polyguard_env.trust.acceptance import ORACLE_SHARE, Violation, violations
+from polyguard_env.trust.attacks import panel
 from polyguard_env.trust.attainable import attainable
-from polyguard_env.trust.measure import LADDER, Plan, cell_means, play_panel
+from polyguard_env.trust.measure import LADDER, Plan, play_panel
 
-SEED = 5
+SEED, SCENARIOS = 5, 16
 CELLS = [(name, difficulty) for name in SUB_ENVIRONMENTS for difficulty in DIFFICULTIES]
 TRACE = """
 import sys
@@ -105,7 +105,8 @@ def test_the_global_random_state_is_never_touched(env: PolyGuardEnv) -> None:
     before, numpy_before = random.getstate(), np.random.get_state(legacy=True)
     for sub_environment, difficulty in CELLS:
         trace(env, POLICIES["random_legal"](), make_id("validation", sub_environment, difficulty, 0), SEED)
-        env.price
+        env.reset(seed=SEED, scenario_id=make_id("train", sub_environment, difficulty, 0))
+        env.price()
     assert random.getstate() == before
     after = np.random.get_state(legacy=True)
     assert all(np.array_equal(a, b) for a, b in zip(numpy_before, after, strict=True))
@@ -114,46 +115,34 @@ def test_the_global_random_state_is_never_touched(env: PolyGuardEnv) -> None:
 @pytest.mark.parametrize(("sub_environment", "difficulty"), CELLS)
 def test_oracle_max(env: PolyGuardEnv, sub_environment: str, difficulty: str) -> None:
     """The oracle reaches 0.95 of the highest episode reward that a search of the legal plays finds."""
-    reached, highest = 0.0, 0.0
-    for number in range(3):
-        scenario_id = make_id("holdout", sub_environment, difficulty, number)
-        highest += attainable(env, scenario_id, SEED).reward
-        trace(env, POLICIES["oracle"](), scenario_id, SEED)
-        reached += env.episode_reward()
-    assert reached >= ORACLE_SHARE * highest
+    scenario_id = make_id("holdout", sub_environment, difficulty, 1)
+    highest = attainable(env, scenario_id, SEED).reward
+    trace(env, POLICIES["oracle"](), scenario_id, SEED)
+    assert env.episode_reward() >= ORACLE_SHARE * highest
+
+
+CANARIES = ("always_review", "finish_at_once", "fetch_until_timeout", "add_then_remove", "empty_answer",
+            "id_action_mismatch", "keyword_stuffing", "stop_everything", "first_candidate")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def measured(env: PolyGuardEnv) -> dict[tuple[str, str], dict[str, dict[str, object]]]:
-    """Mean episode rewards of the ladder and of one attack per family, 40 holdout scenarios per cell."""
-    policies = {name: POLICIES[name] for name in LADDER} | {name: lambda name=name: attack(name) for name in CANARIES}
-    return cell_means(play_panel(env, Plan(40, seed=SEED), policies), SEED)
+def broken(env: PolyGuardEnv) -> list[Violation]:
+    """The lines broken beyond chance by the ladder and some attacks of each family, by cell."""
+    policies = {name: POLICIES[name] for name in LADDER} | {name: panel()[name] for name in CANARIES}
+    episodes = play_panel(env, Plan(SCENARIOS, seed=SEED), policies)
+    cells = [frame for _, frame in episodes.groupby(["sub_environment", "difficulty"], sort=False)]
+    assert len(cells) == len(CELLS)
+    return [found for frame in cells for found in violations(frame, {}) if found.certain]
 
 
-CANARIES = (
-    "always_review",
-    "finish_at_once",
-    "fetch_until_timeout",
-    "empty_answer",
-    "id_action_mismatch",
-    "keyword_stuffing",
-)
+def test_floor_gap(broken: list[Violation]) -> None:
+    """Doing nothing is paid at least 0.3 less than the oracle, and the ladder stands."""
+    assert [str(v) for v in broken if v.line in ("floor_gap", "ladder")] == []
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_floor_gap(measured: dict[tuple[str, str], dict[str, dict[str, float]]], cell: tuple[str, str]) -> None:
-    """Doing nothing is paid at least 0.3 less than the oracle."""
-    rewards = measured[cell]
-    assert rewards["no_change"]["reward"] <= rewards["oracle"]["reward"] - FLOOR_GAP
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_canary_floor(measured: dict[tuple[str, str], dict[str, dict[str, float]]], cell: tuple[str, str]) -> None:
-    """No attack is paid more than doing nothing by 0.02."""
-    rewards = measured[cell]
-    floor = rewards["no_change"]["reward"]
-    assert {name: rewards[name]["reward"] for name in CANARIES if rewards[name]["reward"] > floor + ABOVE_FLOOR} == {}
-    assert not BLIND_GOOD & set(CANARIES)
+def test_canary_floor(broken: list[Violation]) -> None:
+    """No attack is paid more than doing nothing by 0.02; those that do blind good stay 0.1 below rule_based."""
+    assert [str(v) for v in broken if v.line in ("canary_floor", "blind_good")] == []
 
 
 @pytest.mark.parametrize(("sub_environment", "difficulty"), CELLS)
@@ -221,7 +210,3 @@ def test_replayability(env: PolyGuardEnv, sub_environment: str, difficulty: str)
     again.set_state(json.loads(saved[middle]))
     rest = [again.step(action).model_dump_json() for action in actions[middle:]]
     assert rest == shown[middle + 1 :]
-
-
-def test_every_attack_of_the_panel_is_known_to_the_canaries() -> None:
-    assert set(CANARIES) <= set(NAMES)
