@@ -13,7 +13,7 @@ export DAGSTER_HOME := $(CURDIR)
 export OMP_WAIT_POLICY := passive
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test ui serve bench lint types validate install audit deploy clean
+.PHONY: demo test ui serve bench lint types validate install audit deploy soak fuzz clean
 
 demo: $(STAMP)
 	@$(BIN)/python -m polyguard_assets.demo
@@ -51,6 +51,18 @@ validate: $(STAMP)
 # Known vulnerabilities of what is installed and locked; AUDIT=--strict fails when no advisory service answers.
 audit: $(STAMP)
 	@$(BIN)/python -m polyguard_assets.audit $(AUDIT)
+
+# The environment as a Space on the hub; needs HF_TOKEN.
+deploy: $(STAMP)
+	@$(BIN)/dagster job execute -m polyguard_assets.definitions -j deploy_environment
+
+# 1,000 sessions over 30 minutes; SOAK="--minutes 5 --sessions 200" for a shorter one.
+soak: $(STAMP)
+	@$(BIN)/python -m polyguard_assets.soak $(SOAK)
+
+# Generated requests over the whole API, all checks; FUZZ="--examples 50" for fewer.
+fuzz: $(STAMP)
+	@$(BIN)/python -m polyguard_assets.fuzz $(FUZZ)
 
 bench: $(STAMP)
 	@$(BIN)/python -m polyguard_assets.bench

