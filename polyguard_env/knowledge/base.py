@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.build import drugs_from
+from polyguard_env.knowledge.formulary import split
 from polyguard_env.knowledge.names import NameIndex
 from polyguard_env.knowledge.schema import RULE_KINDS, Drug, Interaction, Rule
 from polyguard_env.knowledge.tabular import read_fragments, tables_hash
@@ -88,6 +89,7 @@ class KnowledgeBase:
                 for name in names
             },
             combination_products(self.drugs),
+            {row["name"]: split(row["drug_ids"]) for row in read_fragments("ambiguous")},
         )
         edges = tables["interactions"]
         self._columns = {name: Coded.of(edges[name]) for name in edges.columns}

@@ -69,11 +69,18 @@ class NameIndex:
     Args:
         names: normalised name to drug id.
         combinations: normalised name of a combination product to its ingredients.
+        ambiguous: normalised abbreviation to the drugs it is written for; it resolves to none of them.
     """
 
-    def __init__(self, names: Mapping[str, str], combinations: Mapping[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        combinations: Mapping[str, tuple[str, ...]] | None = None,
+        ambiguous: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self._names = dict(names)
         self._combinations = dict(combinations or {})
+        self._ambiguous = dict(ambiguous or {})
         self._sorted: list[str] | None = None
 
     def resolve(self, name: str) -> str | None:
@@ -111,7 +118,9 @@ class NameIndex:
         return ()
 
     def suggest(self, name: str, most: int = 5) -> list[str]:
-        """Known names that look like `name`, nearest first; for a person to choose from."""
+        """Known names that look like `name`, nearest first, or what an ambiguous abbreviation stands for."""
+        if meant := self._ambiguous.get(normalise(str(name))):
+            return [drug_id.replace("_", " ") for drug_id in meant]
         if self._sorted is None:
             self._sorted = sorted({*self._names, *self._combinations})
         plain = normalise(str(name))

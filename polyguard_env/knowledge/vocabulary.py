@@ -21,6 +21,7 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.ansm import Thesaurus, english_ids
 from polyguard_env.knowledge.formulary import formulary_rows, split
 from polyguard_env.knowledge.names import SALTS, is_latin, normalise, slug
+from polyguard_env.knowledge.spelling import is_misspelling
 from polyguard_env.knowledge.tabular import read_fragments
 
 NAME_DICTIONARY = "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2"
@@ -161,13 +162,19 @@ def build_vocabulary(thesaurus: Thesaurus, names: NameDictionary) -> pd.DataFram
         claims.add(own, entry.drug_id, OWN)
     for variant, canonical in names.canonical.items():
         drug_id = preferred.get(normalise(canonical), slug(canonical))
-        if drug_id in entries and not re.search(r"[\[\])]", variant):
+        if drug_id in entries and not re.search(r"[\[\])]", variant) and _spelt(variant, entries[drug_id]):
             claims.add([variant], drug_id, VARIANT)
     for row in read_fragments("brands"):
-        claims.add([row["name"]], row["drug_id"], LISTED)
-    products = {row["name"] for row in read_fragments("combinations")}
+        if row["drug_id"] not in entries or _spelt(row["name"], entries[row["drug_id"]]):
+            claims.add([row["name"]], row["drug_id"], LISTED)
+    products = {row["name"] for row in (*read_fragments("combinations"), *read_fragments("ambiguous"))}
     held = claims.by_drug(products)
     return pd.DataFrame([_row(entries[drug_id], held.get(drug_id, [])) for drug_id in sorted(entries)])
+
+
+def _spelt(name: str, entry: _Entry) -> bool:
+    """False for a misspelling of the drug's own name."""
+    return not is_misspelling(normalise(name), normalise(entry.name))
 
 
 def _add_classes(entries: dict[str, _Entry], thesaurus: Thesaurus, french: dict[str, str]) -> None:
