@@ -8,6 +8,7 @@ import dagster as dg
 from polyguard_assets.defs.corpora import assets as corpora
 from polyguard_assets.defs.deployment import assets as deployment
 from polyguard_assets.defs.evaluation import assets as evaluation
+from polyguard_assets.defs.evaluation import trust
 from polyguard_assets.defs.evidence import assets as evidence
 from polyguard_assets.defs.knowledge import assets as knowledge
 from polyguard_assets.defs.knowledge import checks as knowledge_checks
@@ -29,7 +30,7 @@ from polyguard_assets.supplied import SuppliedSources, configured_services
 
 GROUPS = ("sources", "knowledge", "patients", "scenarios", "corpora", "models", "evaluation", "evidence", "deployment")
 MODULES = (
-    sources, knowledge, supplied_knowledge, patients, supplied_patients, scenarios, corpora, models, evaluation,
+    sources, knowledge, supplied_knowledge, patients, supplied_patients, scenarios, corpora, models, evaluation, trust,
     evidence, active_models, deployment,
 )  # fmt: skip
 ASSETS: list[dg.AssetsDefinition] = [asset for module in MODULES for asset in module.ASSETS]

@@ -137,6 +137,7 @@ def files_exist(stage: Stage) -> bool:
     folder = model_folder(stage.partition or "")
     files: Mapping[str, Path] = {
         "knowledge_snapshot": knowledge_folder() / "manifest.json",
+        "trust_scoreboard": reports_folder() / "trust_scoreboard.json",
         "base_model": folder / "base" / "config.json",
         "sft_adapter": folder / "sft_adapter" / "adapter_config.json",
         "grpo_adapter": folder / "grpo_adapter" / "adapter_config.json",

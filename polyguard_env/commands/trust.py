@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) < (0 if name == "searched" else 1):
             raise PolyGuardError(f"--{name.replace('_', '-')}", getattr(arguments, name), "give at least 1")
     sizes = Sizes(**{name: getattr(arguments, name) for name in OPTIONS})
-    board = scoreboard(PolyGuardEnv(), sizes, arguments.seed, parts, lambda line: print(line, file=sys.stderr))
+    board = scoreboard(PolyGuardEnv(), sizes, arguments.seed, parts, progress=lambda line: print(line, file=sys.stderr))
     text = json.dumps(board, indent=1)
     if arguments.out is not None:
         part = arguments.out.with_name(f"{arguments.out.name}.part")

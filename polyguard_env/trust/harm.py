@@ -66,7 +66,7 @@ def simulate(env: PolyGuardEnv, plan: Plan, seeds: int) -> pd.DataFrame:
     """Mean reward and events of each policy on each scenario, over `seeds` seeds.
 
     Returns:
-        One row per policy and scenario: policy, sub_environment, difficulty, scenario_id, reward, events, avoided.
+        One row per policy and scenario: policy, sub_environment, difficulty, scenario_id, reward, harm, avoided.
     """
     rows: list[dict[str, Any]] = []
     for sub_environment, difficulty in plan.cells():
@@ -81,12 +81,12 @@ def simulate(env: PolyGuardEnv, plan: Plan, seeds: int) -> pd.DataFrame:
                         "scenario_id": scenario_id,
                         "control": played[0]["control"],
                         "reward": float(np.mean([row["reward"] for row in played])),
-                        "events": float(np.mean([row["events"] for row in played])),
+                        "harm": float(np.mean([row["events"] for row in played])),
                     }
                 )
     frame = pd.DataFrame(rows)
-    idle = frame[frame["policy"] == REFERENCE].set_index("scenario_id")["events"]
-    return frame.assign(avoided=frame["scenario_id"].map(idle) - frame["events"])
+    idle = frame[frame["policy"] == REFERENCE].set_index("scenario_id")["harm"]
+    return frame.assign(avoided=frame["scenario_id"].map(idle) - frame["harm"])
 
 
 def rank_correlation(a: Sequence[float] | pd.Series, b: Sequence[float] | pd.Series) -> float:

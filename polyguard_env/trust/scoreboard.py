@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import DISCLAIMER
+from polyguard_env.environment.scenarios import DIFFICULTIES
 from polyguard_env.trust import leakage
 from polyguard_env.trust.acceptance import LINES, Violation, highest_attack, violations
 from polyguard_env.trust.attacks import NAMES, attack
@@ -53,14 +54,17 @@ def scoreboard(
     sizes: Sizes,
     seed: int = 11,
     parts: tuple[str, ...] = PARTS,
+    difficulties: tuple[str, ...] = DIFFICULTIES,
+    snapshot: Path | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Measure the parts asked for.
 
     Args:
+        snapshot: the folder `env`'s knowledge was loaded from; the packaged one when None.
         progress: told a line as each part begins.
     """
-    plan = Plan(sizes.scenarios, seed)
+    plan = Plan(sizes.scenarios, seed, difficulties=difficulties)
     board: dict[str, Any] = {
         "disclaimer": DISCLAIMER,
         "knowledge_fingerprint": env.knowledge.fingerprint,
@@ -75,16 +79,16 @@ def scoreboard(
         board |= panel_part(env, plan, sizes.searched)
     if "groups" in parts:
         progress("groups: spread of rewards")
-        board["groups"] = group_spread(env, Plan(sizes.scenarios, seed, split="train"))
+        board["groups"] = group_spread(env, replace(plan, split="train"))
     if "leakage" in parts:
         progress(f"leakage: {sizes.leakage} scenarios a cell")
-        board["leakage"] = leakage_part(env, Plan(sizes.leakage, seed, split="train"))
+        board["leakage"] = leakage_part(env, replace(plan, scenarios=sizes.leakage, split="train"))
     if "harm" in parts:
         progress(f"harm: {sizes.harm} scenarios a cell, {sizes.harm_seeds} seeds")
-        board["harm"] = harm_part(simulate(env, Plan(sizes.harm, seed), sizes.harm_seeds), seed)
+        board["harm"] = harm_part(simulate(env, replace(plan, scenarios=sizes.harm), sizes.harm_seeds), seed)
     if "second_checker" in parts:
         progress(f"second checker: {sizes.regimens} random regimens")
-        board["second_checker"] = agreement(sizes.regimens, seed, env.knowledge)
+        board["second_checker"] = agreement(sizes.regimens, seed, env.knowledge, snapshot)
     board["lines"] = lines(board)
     return board
 
@@ -158,7 +162,7 @@ def leakage_part(env: PolyGuardEnv, plan: Plan) -> dict[str, Any]:
 
 def harm_part(frame: pd.DataFrame, seed: int) -> dict[str, Any]:
     """Correlations pooled and by sub-environment, and each policy's means."""
-    by_policy = frame.groupby("policy", sort=False)[["reward", "events", "avoided"]].mean()
+    by_policy = frame.groupby("policy", sort=False)[["reward", "harm", "avoided"]].mean()
     return correlation(frame, seed) | {
         "by_sub_environment": {
             str(name): correlation(part, seed) for name, part in frame.groupby("sub_environment", sort=False)

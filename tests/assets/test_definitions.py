@@ -28,7 +28,7 @@ DESIGNED = {
     "scenarios": {"scenario_set", "scenario_rollouts"},
     "corpora": {"sft_corpus", "grpo_corpus", "corpus_summary"},
     "models": {"base_model", "sft_adapter", "grpo_adapter", "merged_model", "postsave_inference"},
-    "evaluation": {"model_evaluation", "improvement_report", "charts"},
+    "evaluation": {"model_evaluation", "improvement_report", "charts", "trust_scoreboard"},
     "evidence": {"evidence_corpus", "evidence_index"},
     "deployment": {"active_model", "environment_space", "training_space", "evidence_space"},
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from polyguard_env.knowledge.base import KnowledgeBase, snapshot_folder
 from polyguard_env.patients.model import Patient
 from polyguard_env.policies.baselines import RandomLegal
 from polyguard_env.risk.review import review_regimen
-from polyguard_env.trust.second.findings import findings
+from polyguard_env.trust.second.findings import Found, findings
 from polyguard_env.trust.second.legality import breach
 from polyguard_env.trust.second.tables import Facts, cells, table
 
@@ -46,17 +47,14 @@ def random_person(number: int, seed: int, facts: Facts) -> dict[str, Any]:
     some from outside it. Doses run from a quarter of the usual to three times the highest.
     """
     rng = np.random.Generator(np.random.PCG64([seed, number]))
-    formulary = sorted(facts.profiles)
-    use = np.array([facts.number(drug, "use_weight") + 1e-3 for drug in formulary])
-    conditions = [row["condition_id"] for row in table_of("conditions")]
-    others = [drug for drug in table_of_names(facts) if drug not in facts.profiles]
+    formulary, shares, others, conditions = pools(facts)
     drugs: list[str] = []
     for _ in range(int(rng.integers(1, MOST_DRUGS + 1))):
         draw = rng.random()
         if draw < OUTSIDE_FORMULARY:
             drug = others[int(rng.integers(len(others)))]
         elif draw < OUTSIDE_FORMULARY + COMMON:
-            drug = formulary[int(rng.choice(len(formulary), p=use / use.sum()))]
+            drug = formulary[int(np.searchsorted(shares, rng.random()))]
         else:
             drug = formulary[int(rng.integers(len(formulary)))]
         if drug not in drugs:
@@ -96,22 +94,22 @@ def random_person(number: int, seed: int, facts: Facts) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=8)
-def table_of(stem: str) -> tuple[dict[str, str], ...]:
-    return tuple(table(stem))
+@lru_cache(maxsize=2)
+def pools(facts: Facts) -> tuple[list[str], np.ndarray, list[str], list[str]]:
+    """The formulary, its cumulative shares by use, interacting drugs outside it, and the conditions."""
+    formulary = sorted(facts.profiles)
+    use = np.array([facts.number(drug, "use_weight") + 1e-3 for drug in formulary])
+    others = sorted({drug for pair in facts.pairs for drug in pair} - set(formulary))
+    return formulary, np.cumsum(use / use.sum())[:-1], others, [row["condition_id"] for row in table("conditions")]
 
 
-@lru_cache(maxsize=1)
-def table_of_names(facts: Facts) -> tuple[str, ...]:
-    """Ids of drugs that interact with anything, profiled or not."""
-    return tuple(sorted({drug for pair in facts.pairs for drug in pair}))
-
-
-def compare(person: dict[str, Any], number: int, knowledge: KnowledgeBase, facts: Facts) -> list[Disagreement]:
-    """Where the two checkers differ on one person."""
+def compare(
+    person: dict[str, Any], number: int, knowledge: KnowledgeBase, facts: Facts, second: Found | None = None
+) -> list[Disagreement]:
+    """Where the two checkers differ on one person; `second` when that checker's word is known already."""
     report = review_regimen(Patient.from_dict(person), knowledge)
     first = {finding.finding_id: (finding.category, finding.severity) for finding in report.findings}
-    second = findings(person, facts)
+    second = findings(person, facts) if second is None else second
     return [
         Disagreement(number, name, " ".join(first.get(name, ())), " ".join(second.get(name, ())))
         for name in sorted(first.keys() | second.keys())
@@ -119,21 +117,28 @@ def compare(person: dict[str, Any], number: int, knowledge: KnowledgeBase, facts
     ]
 
 
-def agreement(regimens: int, seed: int, knowledge: KnowledgeBase | None = None, start: int = 0) -> dict[str, Any]:
+def agreement(
+    regimens: int, seed: int, knowledge: KnowledgeBase | None = None, snapshot: Path | None = None
+) -> dict[str, Any]:
     """Both checkers on random regimens.
+
+    Args:
+        knowledge: what the first checker reads; the packaged knowledge when None.
+        snapshot: folder the second checker reads vocabulary and interactions from; the packaged one when None.
 
     Returns:
         regimens, findings (made by the second checker), by_category, and disagreements (at most 50 listed).
     """
-    facts = packaged_facts()
+    facts = packaged_facts() if snapshot is None else Facts(snapshot)
     known = knowledge or KnowledgeBase.default()
     differing: list[Disagreement] = []
     counts: dict[str, int] = {}
-    for number in range(start, start + regimens):
+    for number in range(regimens):
         person = random_person(number, seed, facts)
-        for category, _ in findings(person, facts).values():
+        second = findings(person, facts)
+        for category, _ in second.values():
             counts[category] = counts.get(category, 0) + 1
-        differing += compare(person, number, known, facts)
+        differing += compare(person, number, known, facts, second)
     return {
         "regimens": regimens,
         "seed": seed,

@@ -135,20 +135,20 @@ def of_three(drugs: Sequence[str], facts: Facts) -> Iterable[tuple[str, str, str
     edges: dict[str, list[Row]] = {}
     for rule in facts.rules["combination"]:
         edges.setdefault(rule["rule_id"], []).append(rule)
-    selected = {
-        id(rule): {d for d in drugs if rule in facts.rules_for("combination", d)} for rule in facts.rules["combination"]
-    }
     for rule_id, rules in edges.items():
-        sides = sorted({rule["side"] for rule in rules})
-        fitting = [set().union(*(selected[id(r)] for r in rules if r["side"] == side)) for side in sides]
-        if all(fitting):
-            pool = sorted(set().union(*fitting))
-            if any(all(d in side for d, side in zip(order, fitting)) for order in permutations(pool, len(sides))):
-                yield (
-                    f"combination:{rule_id}",
-                    rules[0]["category"],
-                    max((r["severity"] for r in rules), key=RANK.__getitem__),
-                )
+        fitting: dict[str, set[str]] = {}
+        for rule in rules:
+            fitting.setdefault(rule["side"], set()).update(d for d in drugs if facts.meets(d, rule["target"]))
+        sides = list(fitting.values())
+        if not all(sides):
+            continue
+        pool = sorted(set().union(*sides))
+        if any(all(d in side for d, side in zip(order, sides)) for order in permutations(pool, len(sides))):
+            yield f"combination:{rule_id}", rules[0]["category"], worst_of(rule["severity"] for rule in rules)
+
+
+def worst_of(severities: Iterable[str]) -> str:
+    return max(severities, key=RANK.__getitem__)
 
 
 def load(regimen: Sequence[Mapping[str, Any]], facts: Facts) -> Iterable[tuple[str, str, str]]:

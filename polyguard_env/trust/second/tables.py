@@ -76,6 +76,8 @@ class Facts:
                  "omission", "pharmacogenomics", "taper", "substitution")  # fmt: skip
         self.rules: dict[str, list[Row]] = {kind: table(f"rules/{kind}") for kind in kinds}
         self._matching: dict[tuple[str, str], list[Row]] = {}
+        self._selected: dict[str, set[str]] = {}
+        self._terms: dict[str, set[str]] = {}
 
     def number(self, drug: str, column: str) -> float:
         """A formulary number; 0 where the drug has no profile or the cell is empty."""
@@ -84,25 +86,37 @@ class Facts:
 
     def meets(self, drug: str, expression: str) -> bool:
         """Whether a drug is selected by a rule's target: a union (;) of intersections (&) of terms."""
-        return any(all(self._term(drug, term.strip()) for term in part.split("&")) for part in cells(expression))
+        if expression not in self._selected:
+            drugs: set[str] = set()
+            for part in cells(expression):
+                terms = [term.strip() for term in part.split("&")]
+                drugs |= {name for name in self._of_term(terms[0]) if all(name in self._of_term(t) for t in terms[1:])}
+            self._selected[expression] = drugs
+        return drug in self._selected[expression]
 
-    def _term(self, drug: str, term: str) -> bool:
-        kind, _, name = term.partition(":")
-        if term == "*":
+    def _of_term(self, term: str) -> set[str]:
+        """The drugs of one term, by looking at each drug in turn."""
+        if term not in self._terms:
+            kind, _, name = term.partition(":")
+            self._terms[term] = {drug for drug in self.classes if self._fits(drug, kind, name)}
+        return self._terms[term]
+
+    def _fits(self, drug: str, kind: str, name: str) -> bool:
+        if kind == "*":
             return True
         if kind == "drug":
             return drug == name
         if kind == "class":
-            return name in self.classes.get(drug, set())
+            return name in self.classes[drug]
         if kind == "qt":
             return self.qt.get(drug) == name
         if kind == "role":
-            return name in self.enzymes.get(drug, set())
+            return name in self.enzymes.get(drug, ())
         if kind == "flag":
             column, _, least = name.partition(">=")
             value = self.number(drug, column)
             return drug in self.profiles and (value >= float(least) if least else value > 0)
-        raise ValueError(f"unknown term {term}")
+        raise ValueError(f"unknown term {kind}:{name}")
 
     def rules_for(self, kind: str, drug: str) -> list[Row]:
         """The rules of a kind whose target selects a drug."""
