@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 
-from polyguard_env.environment.pool import MODERATE, SEXES, DrugPool, draw, sex_fits
+from polyguard_env.environment.pool import MAJOR, MODERATE, SEXES, DrugPool, draw, sex_fits
 from polyguard_env.environment.splits import SPLITS
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.patients.model import Patient, RegimenItem
@@ -19,6 +19,7 @@ from polyguard_env.risk.review import dosing_findings, find_all, kidney_function
 
 DOSE_FACTORS = (0.5, 1.0, 1.0, 1.0)
 MOST_ACB, MOST_DBI, MOST_CNS = 3, 1.0, 3
+MILD_SHARE = 0.15
 BACKGROUND = 3
 TRIES = 12
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
@@ -53,6 +54,7 @@ class Draft:
         rng: draws of this attempt.
         code: place of the split in `SPLITS`. row: place of the sex in the pool's arrays.
         regimen: drugs so far, targets first.
+        mild: the problem need not be severe; drawn for a few, set by kinds of problem that seldom are.
         accepted: drugs whose findings are outweighed by what the drugs are needed for; a control may hold such.
     """
 
@@ -72,6 +74,7 @@ class Draft:
             self._foreign |= pool.members(name)
         self._background = [name for name in patient.conditions if pool.uncalled(name) and name != "cirrhosis"]
         self._own: list[str] = []
+        self.mild = shape.rng.random() < MILD_SHARE
         self._falls = shape.rng.random() < 0.35
         self._extra = shape.rng.randrange(3)
         self.patient = replace(
@@ -233,13 +236,22 @@ class Draft:
         found = find_all(self.patient, self.regimen, self.index) + gene_findings(self.patient, self.regimen, self.index)
         return [f for f in found if SEVERITY_RANK[f.severity] >= MODERATE and f.category != "monitoring"]
 
-    def only_about(self, targets: Iterable[str]) -> bool:
-        """True when every finding is about a target, what a target is taken for, or an accepted drug."""
+    @property
+    def least(self) -> int:
+        """Severity rank that the problem must reach."""
+        return MODERATE if self.mild else MAJOR
+
+    def worth_posing(self, targets: Iterable[str]) -> bool:
+        """True when every finding is about a target, what a target is taken for, or an accepted drug.
+
+        A problem that is not mild has a finding of major severity or worse.
+        """
+        found = self.findings()
+        if not self.control and not self.mild and not any(SEVERITY_RANK[f.severity] >= MAJOR for f in found):
+            return False
         wanted = self.accepted | (set() if self.control else set(targets))
         treated = {item.indication for item in self.regimen if item.drug_id in wanted} if not self.control else set()
-        return all(
-            f.mechanism in treated if f.category == "omission" else wanted & set(f.drugs) for f in self.findings()
-        )
+        return all(f.mechanism in treated if f.category == "omission" else wanted & set(f.drugs) for f in found)
 
     def settle(self) -> bool:
         """Bring the number of conditions to the number of drugs and up to two more, by harmless ones."""

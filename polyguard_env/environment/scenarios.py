@@ -120,7 +120,7 @@ class ScenarioFactory:
             person = person_at(SPLITS.index(split) * PEOPLE + rng.randrange(PEOPLE), self.index)
             draft = Draft(person, split, self.pool, Shape(control, shape), rng)
             posed = spec.pose(draft, difficulty)
-            if posed is None or not draft.settle() or not draft.only_about(posed.target_drugs):
+            if posed is None or not draft.settle() or not draft.worth_posing(posed.target_drugs):
                 continue
             scenario = Scenario(
                 scenario_id=scenario_id,

@@ -64,7 +64,7 @@ def _unsuitable(draft: Draft, reason: str, count: int) -> str | None:
         elif reason == "kidneys":
             dose = pool.profiles[place].dose_usual
             found = dosing_findings(RegimenItem(drug_id, dose), draft.patient, draft.kidneys, draft.index)
-            if any(SEVERITY_RANK[f.severity] >= MODERATE and f.limit is None for f in found):
+            if any(SEVERITY_RANK[f.severity] >= draft.least and f.limit is None for f in found):
                 return drug_id if draft.add(drug_id, dose=dose) else None
         else:
             rank = pool.rank[place]

@@ -7,13 +7,11 @@ enzyme or transporter links an inhibitor or inducer to its substrate.
 from __future__ import annotations
 
 from polyguard_env.environment.drafting import Draft
+from polyguard_env.environment.subenvironments.problems import ANY, SEVERE
 from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
 
-SEVERITIES = {
-    "easy": ("contraindicated", "major"),
-    "medium": ("contraindicated", "major", "moderate"),
-    "hard": ("contraindicated", "major"),
-}
+# Mild scenarios of medium difficulty pose moderate pairs too.
+MILD = {"easy": SEVERE, "medium": ANY, "hard": SEVERE}
 DRUGS = {"easy": (3, 3), "medium": (3, 4), "hard": (4, 5)}
 PAIRS = {"easy": 1, "medium": 1, "hard": 2}
 EXPLICIT_SHARE = 0.6
@@ -22,7 +20,7 @@ HIDDEN_INDICATION = {"easy": 0.0, "medium": 0.15, "hard": 0.3}
 
 def pose(draft: Draft, difficulty: str) -> Posed | None:
     """Target pairs of the draft's split among bystanders, or bystanders alone in a control."""
-    shape, severities = draft.shape.rng, SEVERITIES[difficulty]
+    shape, severities = draft.shape.rng, MILD[difficulty] if draft.mild else SEVERE
     count = shape.randint(*DRUGS[difficulty])
     explicit = shape.random() < EXPLICIT_SHARE
     hide = shape.random() < HIDDEN_INDICATION[difficulty]

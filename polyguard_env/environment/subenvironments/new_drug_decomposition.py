@@ -12,7 +12,7 @@ from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEn
 
 INGREDIENTS = {"easy": (2, 2), "medium": (2, 2), "hard": (2, 3)}
 OTHERS = {"easy": (1, 2), "medium": (2, 3), "hard": (3, 4)}
-KINDS = ("duplication", "interaction", "drug_disease")
+KINDS = ("duplication", "interaction", "interaction", "drug_disease", "drug_disease")
 REAL_SHARE = 0.35
 ONSETS = ("b", "br", "c", "d", "f", "gl", "k", "l", "m", "n", "pr", "r", "s", "t", "v", "x", "z", "tr", "h", "j")
 VOWELS = ("a", "e", "i", "o", "u", "ae", "io")
@@ -33,6 +33,7 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
     name, ingredients = found
     targets: list[str] = []
     if not draft.control:
+        draft.mild = draft.mild or kind == "duplication"
         culprit = _make_trouble(draft, ingredients, kind)
         if culprit is None:
             return None

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.subenvironments.problems import above_maximum
+from polyguard_env.environment.subenvironments.problems import above_maximum, breaks
 from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
-from polyguard_env.knowledge.schema import Rule
+from polyguard_env.knowledge.schema import SEVERITY_RANK, Rule
 from polyguard_env.patients.model import RegimenItem
 from polyguard_env.risk.review import dosing_findings
 
@@ -21,8 +21,8 @@ DRUGS = {"easy": (2, 3), "medium": (3, 3), "hard": (3, 4)}
 COUNT = {"easy": 1, "medium": 1, "hard": 2}
 HIDE_KIDNEYS = {"easy": 0.25, "medium": 0.4, "hard": 0.6}
 NARROW_WEIGHT = 4.0
-UNDER_SHARES = (0.25, 0.4, 0.5)
-LEAST_NEED = 1.5
+UNDER_SHARES = (0.2, 0.25, 0.33)
+LEAST_NEED = 2.0
 DRAWS = 12
 GRADES = ("A", "B", "B", "C")
 
@@ -57,7 +57,7 @@ def _weights(draft: Draft) -> np.ndarray:
 
 
 def _for_organ(draft: Draft, kind: str, carriers: np.ndarray) -> list[str] | None:
-    """A drug above what an organ allows, where less is allowed; within it in a control."""
+    """A drug above what an organ allows, or that it does not allow at all; a fitting dose in a control."""
     pool, weights = draft.pool, _weights(draft)
     if draft.control:
         return [] if draft.add_quiet(weights, carriers) else None
@@ -66,8 +66,7 @@ def _for_organ(draft: Draft, kind: str, carriers: np.ndarray) -> list[str] | Non
         if drug_id is None:
             return None
         dose = pool.profiles[pool.place[drug_id]].dose_usual
-        found = dosing_findings(RegimenItem(drug_id, dose), draft.patient, draft.kidneys, draft.index)
-        if [f.limit is not None for f in found if f.mechanism == kind] == [True] and len(found) == 1:
+        if breaks(draft, drug_id, dose, kind):
             return [drug_id] if draft.add(drug_id, dose=dose) else None
     return None
 
@@ -86,6 +85,7 @@ def too_little(draft: Draft) -> list[str] | None:
     """A dose far below the lowest usual one with kidneys that allow it; the lowest usual dose in a control."""
     pool, weights = draft.pool, _weights(draft)
     needed = pool.need(draft.sex) >= LEAST_NEED
+    draft.mild = True
     for _ in range(DRAWS):
         drug_id = draft.draw(draft.quiet() & needed, weights)
         if drug_id is None:
@@ -104,11 +104,13 @@ def too_little(draft: Draft) -> list[str] | None:
 def wrong_for_genotype(draft: Draft) -> list[str] | None:
     """A drug the person's genotype calls for another dose of, or another drug; the genotype alone in a control."""
     pool = draft.pool
-    carriers = np.array([bool(found) for found in pool.genes])
+    carriers = np.array([any(SEVERITY_RANK[r.severity] >= draft.least for r in found) for found in pool.genes])
     drug_id = draft.draw((draft.quiet() if draft.control else draft.apart()) & carriers, _weights(draft))
     if drug_id is None:
         return None
-    rules = pool.genes[pool.place[drug_id]]
+    rules = [rule for rule in pool.genes[pool.place[drug_id]] if SEVERITY_RANK[rule.severity] >= draft.least]
+    if not rules:
+        return None
     rule: Rule = rules[draft.rng.randrange(len(rules))]
     draft.set_genotype(rule.fields["gene"], rule.fields["phenotype"])
     if draft.control:
@@ -129,7 +131,7 @@ KINDS: dict[str, Callable[[Draft], list[str] | None]] = {
     "hepatic": too_much_for_liver,
     "genotype": wrong_for_genotype,
 }
-SHARES = {"renal": 7, "under_treatment": 5, "excess_dose": 3, "hepatic": 2, "genotype": 3}
+SHARES = {"renal": 7, "under_treatment": 4, "excess_dose": 4, "hepatic": 2, "genotype": 3}
 
 SPEC = SubEnvironment(
     name="PRECISION_DOSING",

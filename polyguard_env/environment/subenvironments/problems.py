@@ -11,6 +11,7 @@ import numpy as np
 
 from polyguard_env.environment.drafting import Draft
 from polyguard_env.environment.pool import MODERATE
+from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.patients.model import RegimenItem
 from polyguard_env.risk.review import dosing_findings
 
@@ -32,14 +33,17 @@ def excessive_for_kidneys(draft: Draft) -> list[str] | None:
         if drug_id is None:
             return None
         dose = pool.profiles[pool.place[drug_id]].dose_usual
-        if _breaks(draft, drug_id, dose, "renal"):
+        if breaks(draft, drug_id, dose, "renal"):
             return [drug_id] if draft.add(drug_id, dose=dose) else None
     return None
 
 
-def _breaks(draft: Draft, drug_id: str, dose: float, kind: str) -> bool:
+def breaks(draft: Draft, drug_id: str, dose: float, kind: str) -> bool:
+    """True when a dose is too much for kidneys or liver, as severely as the draft asks, and wrong in no other way."""
     found = dosing_findings(RegimenItem(drug_id, dose), draft.patient, draft.kidneys, draft.index)
-    return any(finding.mechanism == kind for finding in found)
+    return [SEVERITY_RANK[f.severity] >= draft.least for f in found if f.mechanism == kind] == [True] and len(
+        found
+    ) == 1
 
 
 def wrong_for_disease(draft: Draft) -> list[str] | None:
@@ -76,6 +80,7 @@ def _free_condition(draft: Draft, drug_id: str) -> str | None:
 
 def doubled(draft: Draft) -> list[str] | None:
     """Two drugs of one class; two drugs of different classes in a control."""
+    draft.mild = True
     pool = draft.pool
     twins = np.array([bool(pool.index.duplicates.get(drug_id)) for drug_id in pool.drugs])
     if draft.control:
@@ -108,7 +113,7 @@ def fall_risk(draft: Draft) -> list[str] | None:
     pool = draft.pool
     if draft.control:
         return [] if draft.add_quiet(pool.weights, pool.taper) else None
-    drug_id = draft.draw(draft.apart() & (pool.fall >= MODERATE) & (pool.burdensome >= 2))
+    drug_id = draft.draw(draft.apart() & (pool.fall >= draft.least) & (pool.burdensome >= 2))
     return [drug_id] if drug_id and draft.add(drug_id) else None
 
 

@@ -21,7 +21,7 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
     """A pair or a drug against a condition, and one or two drugs without facts: a culprit among them, or not."""
     shape = draft.shape.rng
     count = shape.randint(*DRUGS[difficulty])
-    severities = SEVERE if difficulty == "easy" else ANY
+    severities = ANY if draft.mild and difficulty != "easy" else SEVERE
     pair, culprit = shape.random() < PAIR_SHARE, shape.random() < CULPRIT_UNKNOWN
     chart = shape.random() < HIDE_CHART[difficulty]
     targets = interacting(draft, severities) if pair else wrong_for_disease(draft)
