@@ -34,12 +34,31 @@ EXPENDABLE = frozenset(
         "erectile_dysfunction",
     ]
 )
+# Roles that a condition of the patient makes dangerous, with the least grade that does.
+CONDITION_ALERTS = {
+    "bleeding": (1, ("gi_bleeding", "peptic_ulcer", "bleeding_disorder", "intracranial_haemorrhage", "anaemia")),
+    "acb": (2, ("dementia", "lewy_body_dementia", "delirium", "glaucoma_angle_closure", "urinary_retention", "bph")),
+    "cns": (1, ("delirium", "respiratory_failure", "sleep_apnoea", "hip_fracture")),
+    "qt": (1, ("long_qt", "ventricular_arrhythmia", "hypokalaemia")),
+    "bradycardia": (1, ("bradycardia", "asthma")),
+    "hypotension": (2, ("orthostatic_hypotension", "syncope", "aortic_stenosis")),
+    "hyperkalaemia": (1, ("hyperkalaemia",)),
+    "hyponatraemia": (1, ("hyponatraemia",)),
+    "hypoglycaemia": (1, ("hypoglycaemia",)),
+    "nephrotoxic": (1, ("ckd", "dialysis", "kidney_transplant")),
+    "seizure_threshold": (1, ("epilepsy", "seizure_history")),
+}
 LOW_KIDNEYS = 50
 FINISH_SCORE, CHECK_SCORE, ADD_SCORE = 0.3, 0.45, 0.5
+LOOK_UP_SCORE, DECOMPOSE_SCORE, CHART_SCORE = 1.6, 1.7, 0.5
+KINDS_OF_ALERT = ("pair", "kidney", "ceiling", "falls", "duplicate", "condition", "genotype", "too_little")
+KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
+STARTS = frozenset({ActionType.SUBSTITUTE_DRUG, ActionType.RECOMMEND_ALTERNATIVE, ActionType.ADD_DRUG})
+DOSES = frozenset({ActionType.REDUCE_DOSE, ActionType.INCREASE_DOSE})
 
 
 class RuleBased(Policy):
-    """Scores every candidate by the alerts it answers; finishes when none is left."""
+    """Scores every candidate by the alerts it answers; looks up what is missing; finishes when nothing is left."""
 
     name = "rule_based"
 
@@ -52,24 +71,26 @@ class RuleBased(Policy):
     def _score(
         self, candidate: Candidate, observation: PolyGuardObservation, alerts: dict[str, dict[str, float]]
     ) -> float:
-        kind = candidate.action_type
+        kind, targets, patient = candidate.action_type, candidate.targets, observation.patient
         if kind is ActionType.FINISH:
             return FINISH_SCORE
-        if kind is ActionType.ORDER_MONITORING:
-            return CHECK_SCORE if candidate.targets[0] in observation.patient["to_check"] else 0.0
+        if kind in (ActionType.ORDER_MONITORING, ActionType.FETCH_EXTERNAL_EVIDENCE, ActionType.DECOMPOSE_NEW_DRUG):
+            return look_up_score(candidate, observation)
+        if kind is ActionType.TEST_COMBINATION:
+            return combination_score(targets, observation)
+        if kind in STARTS and (patient["allergies"] is None or targets[-1] in patient["allergies"]):
+            return -1.0
         if kind is ActionType.ADD_DRUG:
             return ADD_SCORE
-        entry = next(
-            (e for e in observation.regimen if candidate.targets and e["drug_id"] == candidate.targets[0]), None
-        )
-        if entry is None or kind is ActionType.INCREASE_DOSE:
+        entry = next((e for e in observation.regimen if targets and e["drug_id"] == targets[0]), None)
+        if entry is None or not entry["known"]:
             return -1.0
         found = alerts[entry["drug_id"]]
+        if kind in DOSES:
+            return dose_score(entry, float(targets[1]), found, observation)
+        total = sum(found.values()) - found["too_little"]
         needed = entry["indication"] not in EXPENDABLE | {""}
-        if kind is ActionType.REDUCE_DOSE:
-            return 0.9 * (found["kidney"] + found["ceiling"])
-        total = sum(found.values())
-        if kind is ActionType.SUBSTITUTE_DRUG:
+        if kind in (ActionType.SUBSTITUTE_DRUG, ActionType.RECOMMEND_ALTERNATIVE):
             return total * 0.95
         if kind is ActionType.TAPER_DRUG:
             return total * (0.7 if needed else 0.98) + (0.6 if entry["tapering"] else 0.0)
@@ -78,24 +99,72 @@ class RuleBased(Policy):
         return total * (0.45 if needed else 0.9)
 
 
+def look_up_score(candidate: Candidate, observation: PolyGuardObservation) -> float:
+    """A look-up is worth taking when it shows what is missing, drugs and products before the chart and labs."""
+    kind, missing = candidate.action_type, set(observation.patient["to_check"])
+    target = candidate.targets[0] if candidate.targets else ""
+    if kind is ActionType.DECOMPOSE_NEW_DRUG:
+        return DECOMPOSE_SCORE if f"product:{target}" in missing else -0.1
+    if kind is ActionType.FETCH_EXTERNAL_EVIDENCE:
+        if f"facts:{target}" in missing:
+            return LOOK_UP_SCORE
+        chart = "allergies" in missing or any(name.startswith("indication:") for name in missing)
+        return CHART_SCORE if target == "chart" and chart else -0.1
+    if target in missing or (target in KIDNEY and missing & KIDNEY):
+        return 1.0 if target in KIDNEY and observation.sub_environment == "PRECISION_DOSING" else CHECK_SCORE
+    return 0.0
+
+
+def combination_score(drugs: list[str], observation: PolyGuardObservation) -> float:
+    """A combination is worth a test when roles of two of its drugs alarm together, and it was not tested yet."""
+    if any(sorted(item.get("drugs", ())) == sorted(drugs) for item in observation.evidence):
+        return -1.0
+    entries = [entry for entry in observation.regimen if entry["drug_id"] in drugs]
+    worst = max((pair_alert(one, other) for one, other in combinations(entries, 2)), default=0.0)
+    return worst if worst > FINISH_SCORE else -0.1
+
+
+def dose_score(entry: dict[str, Any], dose: float, found: dict[str, float], observation: PolyGuardObservation) -> float:
+    """A new dose is worth what it answers: too little, above the maximum, or kidneys that call for less."""
+    lowest, highest = dose_range(entry)
+    unknown = bool(set(observation.patient["to_check"]) & KIDNEY)
+    if unknown and "renal" in codes(entry):
+        return -1.0
+    if not 0.99 * lowest <= dose <= 1.01 * highest:
+        return -0.5 if dose > highest else 0.2 * (found["kidney"] + found["ceiling"])
+    if dose > entry["dose"]:
+        return found["too_little"] * (1.0 - 0.1 * dose / highest)
+    # Down to the ceiling where that is all; further down where the kidneys call for it.
+    return found["ceiling"] * (0.8 + 0.2 * dose / highest) + found["kidney"] * (1.0 - 0.2 * dose / highest)
+
+
 def alerts_by_drug(observation: PolyGuardObservation) -> dict[str, dict[str, float]]:
-    """Alerts of each drug by kind: pair, kidney, ceiling, falls, duplicate."""
+    """Alerts of each drug by kind (see `KINDS_OF_ALERT`)."""
     patient, regimen = observation.patient, observation.regimen
-    alerts = {e["drug_id"]: dict.fromkeys(("pair", "kidney", "ceiling", "falls", "duplicate"), 0.0) for e in regimen}
+    alerts = {entry["drug_id"]: dict.fromkeys(KINDS_OF_ALERT, 0.0) for entry in regimen}
     for one, other in combinations(regimen, 2):
         weight = pair_alert(one, other)
         for entry in (one, other):
             alerts[entry["drug_id"]]["pair"] += weight
             if class_of(one) == class_of(other):
-                alerts[entry["drug_id"]]["duplicate"] += 0.5
+                alerts[entry["drug_id"]]["duplicate"] += 0.7
+    held = set(patient["conditions"])
     for entry in regimen:
-        found = alerts[entry["drug_id"]]
-        if "renal" in codes(entry) and patient["crcl"] is not None and patient["crcl"] < LOW_KIDNEYS:
+        found, own = alerts[entry["drug_id"]], codes(entry)
+        if "renal" in own and patient["crcl"] is not None and patient["crcl"] < LOW_KIDNEYS:
             found["kidney"] = 0.6
-        if entry["dose"] > ceiling(entry):
+        lowest, highest = dose_range(entry)
+        if entry["dose"] > highest:
             found["ceiling"] = 1.2
-        if patient["falls"] and "fall_risk" in codes(entry):
+        if entry["dose"] < 0.95 * lowest and not entry["tapering"]:
+            found["too_little"] = 1.2
+        if patient["falls"] and "fall_risk" in own:
             found["falls"] = 0.8
+        for role, (least, conditions) in CONDITION_ALERTS.items():
+            if grade(own.get(role, "")) >= least and held & set(conditions):
+                found["condition"] += 0.8
+        if any(f"{gene.removeprefix('CYP')}-substrate" in own for gene in patient["genotype"]):
+            found["genotype"] = 0.7
     return alerts
 
 
@@ -125,10 +194,15 @@ def class_of(entry: dict[str, Any]) -> str:
     return str(entry["facts"][0]["text"]) if entry["facts"] else entry["drug_id"]
 
 
-def ceiling(entry: dict[str, Any]) -> float:
-    """The highest daily dose the observation states for a drug."""
-    text = next((f["text"] for f in entry["facts"] if f["fact_id"].endswith("#dose")), "")
-    return float(text.rpartition(" ")[0].rpartition(" ")[2]) if text else float("inf")
+def dose_range(entry: dict[str, Any]) -> tuple[float, float]:
+    """The lowest usual and the highest daily dose the observation states for a drug."""
+    stated = {fact["fact_id"].partition("#")[2]: fact["text"] for fact in entry["facts"]}
+    return _dose(stated.get("lowest_dose", ""), 0.0), _dose(stated.get("dose", ""), float("inf"))
+
+
+def _dose(text: str, otherwise: float) -> float:
+    """The number before the unit at the end of a text."""
+    return float(text.rpartition(" ")[0].rpartition(" ")[2]) if text else otherwise
 
 
 def inhibits(a: dict[str, str], b: dict[str, str]) -> bool:
