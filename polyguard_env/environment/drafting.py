@@ -77,7 +77,8 @@ class Draft:
         self.mild = shape.rng.random() < MILD_SHARE
         self._falls = shape.rng.random() < 0.35
         self._extra = shape.rng.randrange(3)
-        self.patient = replace(
+        self._held: set[str] = set()
+        self._person = replace(
             patient, conditions=(), child_pugh="", falls=1 + shape.rng.randrange(2) if self._falls else 0
         )
         self.set_kidneys(low=shape.rng.random() < 0.5)
@@ -85,12 +86,19 @@ class Draft:
             self.hold(name)
 
     @property
+    def patient(self) -> Patient:
+        """The person as drafted so far, without the regimen."""
+        if len(self._person.conditions) != len(self._held):
+            self._person = replace(self._person, conditions=tuple(sorted(self._held)))
+        return self._person
+
+    @property
     def control(self) -> bool:
         return self.shape.control
 
     @property
     def sex(self) -> str:
-        return self.patient.sex
+        return self._person.sex
 
     @property
     def index(self) -> RuleIndex:
@@ -103,29 +111,29 @@ class Draft:
     def set_kidneys(self, low: bool) -> None:
         """A creatinine clearance of 15 to 50 mL/min, or of 55 to 100."""
         clearance = 15 + 35 * self.shape.rng.random() if low else 55 + 45 * self.shape.rng.random()
-        person = self.patient
+        person = self._person
         creatinine = (140 - person.age) * person.weight / (72.0 * clearance) * (0.85 if person.sex == "F" else 1.0)
         creatinine = round(min(max(creatinine, 0.3), 9.0), 2)
-        self.patient = replace(person, measurements={**person.measurements, "creatinine": creatinine})
-        self.kidneys = dict(kidney_function(self.patient))
+        self._person = replace(person, measurements={**person.measurements, "creatinine": creatinine})
+        self.kidneys = dict(kidney_function(self._person))
 
     def set_liver(self, grade: str) -> None:
         """Give the person a cirrhosis of Child-Pugh class A, B or C."""
         self.pin("cirrhosis")
-        self.patient = replace(self.patient, child_pugh=grade)
+        self._person = replace(self._person, child_pugh=grade)
 
     def set_genotype(self, gene: str, phenotype: str) -> None:
         """Let a gene's phenotype be known."""
-        self.patient = replace(self.patient, genotype={**self.patient.genotype, gene: phenotype})
+        self._person = replace(self._person, genotype={**self._person.genotype, gene: phenotype})
 
     def set_allergies(self, allergies: tuple[str, ...]) -> None:
         """Allergies to drugs or classes; drugs taken already are not looked at again."""
-        self.patient = replace(self.patient, allergies=tuple(sorted(set(allergies))))
+        self._person = replace(self._person, allergies=tuple(sorted(set(allergies))))
 
     def hold(self, condition: str) -> None:
         """Give the person a condition."""
-        if condition not in self.patient.conditions:
-            self.patient = replace(self.patient, conditions=tuple(sorted((*self.patient.conditions, condition))))
+        if condition not in self._held:
+            self._held.add(condition)
             place = self.pool.condition_place.get(condition)
             if place is not None:
                 self._unsuited = np.maximum(self._unsuited, self.pool.unsuits[:, place])
@@ -148,7 +156,7 @@ class Draft:
             (pool.cns, self._cns, MOST_CNS),
         ):
             mask &= (own == 0) | (own + total < most)
-        if self.patient.falls:
+        if self._person.falls:
             mask &= pool.fall < MODERATE
         return np.asarray(mask)
 
@@ -187,7 +195,7 @@ class Draft:
 
     def fall(self) -> None:
         """Make the person one who fell."""
-        self.patient = replace(self.patient, falls=max(1, self.patient.falls))
+        self._person = replace(self._person, falls=max(1, self._person.falls))
 
     def add_quiet(self, weights: np.ndarray, mask: np.ndarray | None = None) -> bool:
         """Add one quiet drug, drawn by weight from `mask` where given."""
@@ -212,7 +220,7 @@ class Draft:
         factor = DOSE_FACTORS[self.rng.randrange(len(DOSE_FACTORS))]
         dose = min(profile.dose_max, max(profile.dose_min, profile.dose_usual * factor))
         for tried in (dose, profile.dose_min):
-            if not dosing_findings(RegimenItem(drug_id, tried), self.patient, self.kidneys, self.index):
+            if not dosing_findings(RegimenItem(drug_id, tried), self._person, self.kidneys, self.index):
                 return tried
         return None
 
@@ -233,7 +241,7 @@ class Draft:
 
     def findings(self) -> list[Finding]:
         """Findings of moderate severity or worse, missing measurements aside."""
-        found = find_all(self.patient, self.regimen, self.index) + gene_findings(self.patient, self.regimen, self.index)
+        found = find_all(self.patient, self.regimen, self.index) + gene_findings(self._person, self.regimen, self.index)
         return [f for f in found if SEVERITY_RANK[f.severity] >= MODERATE and f.category != "monitoring"]
 
     @property
@@ -257,9 +265,9 @@ class Draft:
         """Bring the number of conditions to the number of drugs and up to two more, by harmless ones."""
         needed = {item.indication for item in self.regimen if item.indication} | set(self._own)
         wanted = max(len(self.regimen) + self._extra, len(needed))
-        held = set(self.patient.conditions)
+        held = self._held
         if len(held) > wanted:
-            spare = [name for name in self.patient.conditions if name not in needed]
+            spare = [name for name in sorted(held) if name not in needed]
             for name in spare[: len(held) - wanted]:
                 held.discard(name)
         elif len(held) < wanted:
@@ -271,7 +279,7 @@ class Draft:
                 place = self.pool.condition_place.get(name)
                 if len(held) < wanted and self.pool.uncalled(name) and (place is None or not harmful[place]):
                     held.add(name)
-        self.patient = replace(self.patient, conditions=tuple(sorted(held)))
+        self._person = replace(self._person, conditions=tuple(sorted(held)))
         return len(held) == wanted
 
     def pad_condition(self) -> None:

@@ -323,11 +323,11 @@ class DrugPool:
 
 def draw(mask: np.ndarray, weights: np.ndarray, rng: Random) -> int:
     """The place of a drug of the mask, by weight; -1 when there is none."""
-    cumulative = np.cumsum(weights * mask)
+    cumulative = (weights * mask).cumsum()
     total = cumulative[-1]
     if total <= 0.0:
         return -1
-    return int(np.searchsorted(cumulative, rng.random() * total, side="right"))
+    return int(cumulative.searchsorted(rng.random() * total, side="right"))
 
 
 def sex_fits(condition: str, sex: str) -> bool:

@@ -17,8 +17,10 @@ from polyguard_env.environment.splits import SPLITS, UNSEEN_MECHANISMS
 from polyguard_env.environment.subenvironments import SPECS
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.patients.model import Patient
 from polyguard_env.patients.person import person_at
 from polyguard_env.reward.verifier import Outlook
+from polyguard_env.risk.index import RuleIndex
 from polyguard_env.risk.review import rule_index
 
 DIFFICULTIES: tuple[str, ...] = ("easy", "medium", "hard")
@@ -29,7 +31,7 @@ ATTEMPTS = 200
 CACHED = 4096
 LEAST_GAIN, MOST_GAIN_IN_CONTROL = 0.5, 0.15
 CONTROL_SHARE = 0.2
-PEOPLE = 8192
+PEOPLE = 4096
 # Whose danger or dose is not a finding that `fix_offers` answers; their generators see to it themselves.
 BY_CONSTRUCTION = frozenset({"BANDIT_MINING", "PRECISION_DOSING"})
 
@@ -117,7 +119,7 @@ class ScenarioFactory:
             shape = Random(key)
             control = shape.random() < CONTROL_SHARE
             rng = Random(_stable(f"{scenario_id}|{attempt}"))
-            person = person_at(SPLITS.index(split) * PEOPLE + rng.randrange(PEOPLE), self.index)
+            person = _person(SPLITS.index(split) * PEOPLE + rng.randrange(PEOPLE), self.index)
             draft = Draft(person, split, self.pool, Shape(control, shape), rng)
             posed = spec.pose(draft, difficulty)
             if posed is None or not draft.settle() or not draft.worth_posing(posed.target_drugs):
@@ -185,6 +187,12 @@ def parse_id(scenario_id: str) -> tuple[str, str, str, int]:
     if number >= MOST_SCENARIOS:
         raise PolyGuardError("scenario_id", scenario_id, f"use a number below {MOST_SCENARIOS}")
     return split, name, difficulty, number
+
+
+@lru_cache(maxsize=len(SPLITS) * PEOPLE)
+def _person(number: int, index: RuleIndex) -> Patient:
+    """A person of the split's people, remembered: scenarios share them."""
+    return person_at(number, index)
 
 
 def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
