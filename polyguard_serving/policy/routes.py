@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import Enum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query
@@ -35,7 +36,9 @@ from polyguard_serving.policy.types import (
 )
 from polyguard_serving.refusals import Refusal
 
-TAG, TABLES, REPORTS = ["Policy"], ["Evidence"], ["Reports"]
+TAG: list[str | Enum] = ["Policy"]
+TABLES: list[str | Enum] = ["Evidence"]
+REPORTS: list[str | Enum] = ["Reports"]
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
