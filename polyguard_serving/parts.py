@@ -13,7 +13,7 @@ from typing import Any
 
 ROUTERS: tuple[str, ...] = ("polyguard_serving.policy.routes:router",)
 # Path and function; "/" last, for it takes every path the others leave.
-PAGES: tuple[tuple[str, str], ...] = ()
+PAGES: tuple[tuple[str, str], ...] = (("/", "polyguard_serving.workbench.page:build"),)
 
 
 def load(name: str) -> Any:

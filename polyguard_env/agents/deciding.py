@@ -72,9 +72,9 @@ class Explainer:
         chosen = board.chosen()
         ahead = board.forecasts.get(chosen.candidate_id)
         parts = [f"{chosen.text[:1].upper()}{chosen.text[1:]}, chosen by {board.chooser.name}."]
+        kept = [f for f in board.findings if f.severity in SEVERE and ahead and f not in ahead.resolved]
         if ahead:
             parts += _effects(ahead)
-            kept = [f for f in board.findings if f.severity in SEVERE and f not in ahead.resolved]
             if kept:
                 parts.append(f"It leaves: {_listed(kept)}.")
         for veto in board.vetoes:
@@ -85,7 +85,12 @@ class Explainer:
         if ahead:
             evidence += [e for f in ahead.resolved for e in f.evidence_ids]
         parts.append(DISCLAIMER)
-        details = {"resolved": [shown(f) for f in ahead.resolved] if ahead else []}
+        details = {
+            "resolved": [shown(f) for f in ahead.resolved] if ahead else [],
+            "added": [shown(f) for f in ahead.added] if ahead else [],
+            "left": [shown(f) for f in kept],
+            "untreated": list(ahead.untreated) if ahead else [],
+        }
         return Note(self.name, " ".join(parts), details, tuple(dict.fromkeys(evidence)))
 
 

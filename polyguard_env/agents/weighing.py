@@ -136,9 +136,7 @@ def ranking(board: Board) -> list[Forecast]:
 
 def of_route(candidates: list[Candidate], route: str) -> list[Candidate]:
     """The candidates a route allows; finishing is always one of them."""
-    kept = {
-        "dose": lambda kind: kind in DOSE_KINDS,
-        "review": lambda kind: kind in REVIEW_KINDS,
-        "regimen": lambda kind: kind not in DOSE_KINDS | REVIEW_KINDS,
-    }[route]
-    return [c for c in candidates if c.action_type is ActionType.FINISH or kept(c.action_type)]
+    named = {"dose": DOSE_KINDS, "review": REVIEW_KINDS}
+    changing = frozenset(ActionType) - DOSE_KINDS - REVIEW_KINDS
+    kinds = named.get(route, changing)
+    return [c for c in candidates if c.action_type is ActionType.FINISH or c.action_type in kinds]

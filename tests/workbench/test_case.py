@@ -1,0 +1,137 @@
+"""A case at the bench: steps, comparison and export, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from polyguard_env.environment.messages import DISCLAIMER, PolyGuardAction
+from polyguard_env.errors import PolyGuardError
+from polyguard_serving.policy.decisions import model_status
+from polyguard_serving.policy.services import PolicyServices
+from polyguard_serving.refusals import Refusal
+from polyguard_serving.workbench import views
+from polyguard_serving.workbench.case import Case, of_patient, of_scenario
+from polyguard_serving.workbench.drawings import edges_of, network
+from polyguard_serving.workbench.inputs import from_drugs, json_patient
+from polyguard_serving.workbench.play import COMPARED, played, take_advice
+
+DRUGS = "warfarin, ibuprofen, amiodarone, simvastatin"
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> PolicyServices:
+    return PolicyServices(FastAPI(), tmp_path)
+
+
+class Reader(HTMLParser):
+    """Text of a page, and whether every tag is closed."""
+
+    VOID = frozenset({"br", "circle", "line", "path", "polyline"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in self.VOID or self.open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_an_entered_patient_is_stepped_through_like_a_scenario() -> None:
+    case = from_drugs(DRUGS)
+    before = case.risk_over_time()[0]["total"]
+    stop = next(c for c in case.observation.candidates if c.text.startswith(("stop", "switch", "taper")))
+    case.take(PolyGuardAction(candidate_id=stop.candidate_id), "you")
+    assert case.steps[0].text == stop.text and 0.0 < case.steps[0].reward < 1.0
+    assert case.risk_over_time()[0]["total"] == before and len(case.risk_over_time()) == 2
+    with pytest.raises(PolyGuardError, match="on offer"):
+        case.candidate("c0")
+    case.restart()
+    assert not case.steps and case.patient().drug_ids == from_drugs(DRUGS).patient().drug_ids
+
+
+def test_two_people_do_not_share_an_episode() -> None:
+    one, other = from_drugs(DRUGS), from_drugs("digoxin, verapamil")
+    assert set(one.observation.model_dump()["patient"]) and one.patient().drug_ids != other.patient().drug_ids
+    again = one.again()
+    again.take(PolyGuardAction(candidate_id=again.observation.candidates[0].candidate_id), "you")
+    assert again.steps and not one.steps
+
+
+@pytest.mark.parametrize("name", [name for name in COMPARED if name != "Active model"])
+def test_everybody_who_can_be_compared_plays_to_the_end(services: PolicyServices, name: str) -> None:
+    case = of_scenario("train-DDI-medium-000004")
+    run = asyncio.run(played(services, case, name))
+    assert run.done and run.steps and run.steps[0].by == name and not case.steps
+    assert views.outcome(run) and 0.0 < run.observation.info["episode_reward"] < 1.0
+
+
+def test_a_missing_model_is_said_and_nobody_stands_in(services: PolicyServices) -> None:
+    with pytest.raises(Refusal, match="make demo"):
+        asyncio.run(played(services, from_drugs(DRUGS), "Active model"))
+    with pytest.raises(PolyGuardError, match="press Ask"):
+        take_advice(from_drugs(DRUGS))
+
+
+def test_every_view_is_whole_and_escapes_what_was_entered(services: PolicyServices) -> None:
+    evil = "<script>alert(1)</script>"
+    person = {"age": 81, "sex": "F", "weight": 62, "height": 158, "patient_id": evil, "allergies": [evil]}
+    case = json_patient(json.dumps(person | {"regimen": ["warfarin", "ibuprofen"]}))
+    case.take(PolyGuardAction(candidate_id=case.observation.candidates[0].candidate_id), "you")
+    found = case.findings()
+    pages = [
+        views.header(), views.chip(model_status(services)), views.person(case), views.regimen(case),
+        views.picture(case, found), views.findings_table(found, case.env.knowledge), views.decision(case),
+        views.course(case), views.comparison(("A", "A"), (case, case)), views.export_link(case, {}),
+        views.error(PolyGuardError("drugs", evil, evil)), views.findings_table((), case.env.knowledge),
+    ]  # fmt: skip
+    for page in pages:
+        assert "<script" not in page and not Reader(page).open
+    assert DISCLAIMER in views.header() and evil in Reader(views.person(case)).text
+
+
+def test_the_network_draws_each_pair_once_by_its_worst_finding() -> None:
+    case = from_drugs(DRUGS)
+    drugs = [(drug, drug) for drug in case.patient().drug_ids]
+    pairs = edges_of(drugs, case.findings())
+    assert pairs["ibuprofen", "warfarin"] == "major" and all(a < b for a, b in pairs)
+    picture = network(drugs, case.findings())
+    assert 'role="img"' in picture and f"of {len(drugs)} drugs" in picture and picture.count("<circle") == len(drugs)
+    assert "no interactions" in network([("warfarin", "Warfarin")], ())
+
+
+def test_the_export_holds_the_whole_case_and_names_what_it_rests_on() -> None:
+    case = of_scenario("train-DDI-medium-000004")
+    case.take(PolyGuardAction(candidate_id=case.observation.candidates[0].candidate_id), "you")
+    told = json.loads(json.dumps(case.exported({"label": "none"})))
+    assert told["steps"][0]["by"] == "you" and told["knowledge_fingerprint"] == case.env.knowledge.fingerprint
+    assert told["disclaimer"] == DISCLAIMER and told["findings"] and told["patient"]["regimen"]
+    assert told["active_model"] == {"label": "none"}
+
+
+def test_a_drug_without_a_profile_is_reviewed_but_left_out_of_the_episode() -> None:
+    from polyguard_env.knowledge.base import KnowledgeBase
+    from polyguard_env.patients.model import Patient, RegimenItem
+
+    drugs = KnowledgeBase.default().drugs
+    bare = next(drug for drug in sorted(drugs) if drugs[drug].profile is None)
+    person = Patient("p", 80, "F", 60.0, 160.0, regimen=(RegimenItem("warfarin"), RegimenItem(bare)))
+    case: Case = of_patient(person, "form")
+    assert case.left_out == (bare,) and bare in case.patient().drug_ids
+    assert all(entry["drug_id"] != bare for entry in case.observation.regimen)
+    with pytest.raises(PolyGuardError, match="formulary"):
+        of_patient(person.with_regimen((RegimenItem(bare),)), "form")
