@@ -52,6 +52,8 @@ def router(app: FastAPI, settings: object) -> APIRouter:
     @asynccontextmanager
     async def ending(_: object) -> AsyncIterator[None]:
         yield
+        if hasattr(app.state, "workbench"):
+            await app.state.workbench.close()
         if hasattr(app.state, "policy"):
             await services_of(app).model.close()
             services_of(app).work.close()
