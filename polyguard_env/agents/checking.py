@@ -36,7 +36,8 @@ class SeenPatient(Seen):
     crcl: Number | None = None
     child_pugh: Literal["", "A", "B", "C"] = ""
     conditions: Words
-    allergies: Words
+    allergies: Words | None
+    genotype: dict[str, str]
     frailty: int = Field(default=3, ge=1, le=9)
     falls: int = Field(default=0, ge=0, le=365)
     measurements: dict[str, Number] = Field(default_factory=dict)
@@ -61,11 +62,13 @@ class SeenDrug(Seen):
     indication: str | None
     tapering: bool
     withdrawal: bool
-    facts: list[SeenFact] = Field(min_length=1, max_length=100)
+    known: bool
+    product: str
+    facts: list[SeenFact] = Field(max_length=100)
 
 
 class DoseFact(Seen):
-    """The stated highest dose: "highest daily dose at this age 20 mg"."""
+    """A stated dose: "highest daily dose at this age 20 mg"."""
 
     text: str = Field(pattern=r" [0-9.]+(e[+-]?[0-9]+)? [^ ]+$")
 
@@ -82,9 +85,10 @@ def checked_observation(observation: PolyGuardObservation, knowledge: KnowledgeB
     for place, entry in enumerate(observation.regimen):
         where = f"observation.regimen[{place}]"
         _fits(SeenDrug, entry, where)
-        _known(entry["drug_id"], knowledge, f"{where}.drug_id")
+        if entry["known"]:
+            _known(entry["drug_id"], knowledge, f"{where}.drug_id")
         for fact in entry["facts"]:
-            if fact["fact_id"].endswith("#dose"):
+            if fact["fact_id"].endswith(("#dose", "#lowest_dose")):
                 _fits(DoseFact, fact, f"{where}.facts")
     if not 1 <= len(observation.candidates) <= MOST_CANDIDATES:
         fix = f"send an observation of a running episode: 1 to {MOST_CANDIDATES} candidates"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from polyguard_env.agents.board import Board, Note
-from polyguard_env.agents.observed import patient_of
+from polyguard_env.agents.observed import is_known, patient_of
 from polyguard_env.policies.rule_based import pair_alert
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import kidney_function
@@ -37,11 +37,12 @@ class MedRec:
         regimen = board.observation.regimen
         board.patient = patient_of(board.observation)
         board.findings = board.review(board.patient)
-        unexplained = [e["drug_id"] for e in regimen if e["indication"] == ""]
+        unexplained = [e["drug_id"] for e in regimen if e["indication"] == "" and is_known(e)]
         unknown = [e["drug_id"] for e in regimen if e["indication"] is None]
         doubled = [list(f.drugs) for f in board.findings if f.category == "duplication"]
         details = {
             "drugs": len(regimen), "no_indication": unexplained, "indication_not_seen": unknown, "duplicates": doubled,
+            "not_looked_up": [e["drug_id"] for e in regimen if not is_known(e)],
             "tapering": [e["drug_id"] for e in regimen if e["tapering"]],
             "withdrawal": [e["drug_id"] for e in regimen if e["withdrawal"]],
             "to_check": list(board.observation.patient.get("to_check", ())),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,14 @@ from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardO
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.model import Patient, RegimenItem
 
+SWAPPING = frozenset({ActionType.SUBSTITUTE_DRUG, ActionType.RECOMMEND_ALTERNATIVE})
 ENDING = frozenset({ActionType.STOP_DRUG, ActionType.TAPER_DRUG})
+STATED_DOSE = re.compile(r" ([0-9.]+(?:e[+-]?[0-9]+)?) [^ ]+$")
 DOSING = frozenset({ActionType.REDUCE_DOSE, ActionType.INCREASE_DOSE})
 
 
 def patient_of(observation: PolyGuardObservation) -> Patient:
-    """The person as observed: what the observation hides, the patient lacks."""
+    """The person as observed: what the observation hides (labs, allergies, what a product holds), the patient lacks."""
     seen: dict[str, Any] = observation.patient
     measurements = {str(name): float(value) for name, value in seen.get("measurements", {}).items()}
     if seen.get("crcl") is not None:
@@ -29,11 +32,13 @@ def patient_of(observation: PolyGuardObservation) -> Patient:
         measurements=measurements,
         frailty=int(seen.get("frailty", 3)),
         falls=int(seen.get("falls", 0)),
-        allergies=tuple(seen.get("allergies", ())),
+        allergies=tuple(seen.get("allergies") or ()),
+        genotype=dict(seen.get("genotype") or {}),
         child_pugh=str(seen.get("child_pugh") or ""),
         regimen=tuple(
             RegimenItem(entry["drug_id"], float(entry["dose"]), entry.get("indication") or "")
             for entry in observation.regimen
+            if is_known(entry)
         ),
     )
 
@@ -49,11 +54,23 @@ def patient_after(patient: Patient, candidate: Candidate, knowledge: KnowledgeBa
         items.pop(first, None)
     elif kind in DOSING and first in items:
         items[first] = replace(items[first], dose=float(second))
-    elif kind is ActionType.SUBSTITUTE_DRUG and first in items and second in knowledge.drugs:
+    elif kind in SWAPPING and first in items and second in knowledge.drugs:
         items[second] = RegimenItem(second, _first_dose(second, knowledge), items.pop(first).indication, 0)
     elif kind is ActionType.ADD_DRUG and first in knowledge.drugs:
         items.setdefault(first, RegimenItem(first, _first_dose(first, knowledge), second, 0))
     return patient.with_regimen(tuple(items.values()))
+
+
+def is_known(entry: dict[str, Any]) -> bool:
+    """False for a drug whose facts the agent has not looked up yet."""
+    return bool(entry.get("known", True))
+
+
+def stated_ceiling(entry: dict[str, Any]) -> float:
+    """The highest daily dose the observation states for a drug; infinite when it states none."""
+    text = next((fact["text"] for fact in entry["facts"] if fact["fact_id"].endswith("#dose")), "")
+    found = STATED_DOSE.search(text)
+    return float(found[1]) if found else float("inf")
 
 
 def facts_of(observation: PolyGuardObservation, drug_id: str) -> dict[str, str]:

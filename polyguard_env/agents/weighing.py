@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from polyguard_env.agents.board import Board, Forecast, Note
 from polyguard_env.agents.clinical import counted
-from polyguard_env.agents.observed import facts_of, patient_after
+from polyguard_env.agents.observed import SWAPPING, facts_of, is_known, patient_after, stated_ceiling
 from polyguard_env.environment.messages import ActionType, Candidate
-from polyguard_env.policies.rule_based import ceiling
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import rule_index
 
@@ -112,16 +111,22 @@ def objections(candidate: Candidate, board: Board) -> tuple[str, ...]:
     kind, targets, patient = candidate.action_type, candidate.targets, board.person()
     found = []
     taken = set(patient.drug_ids)
-    if kind in (*ENDS, ActionType.SUBSTITUTE_DRUG, *DOSE_KINDS) and targets and targets[0] not in taken:
+    present = taken | {e["drug_id"] for e in board.observation.regimen}
+    if kind in (*ENDS, *SWAPPING, *DOSE_KINDS) and targets and targets[0] not in present:
         found.append("drug_not_taken")
-    started = targets[1] if kind is ActionType.SUBSTITUTE_DRUG else targets[0] if kind is ActionType.ADD_DRUG else ""
+    started = targets[1] if kind in SWAPPING and len(targets) > 1 else targets[0] if kind is ActionType.ADD_DRUG else ""
     drug = board.knowledge.drugs.get(started)
     if drug and {started, *drug.classes} & set(patient.allergies):
         found.append("allergy")
     if drug and started in taken:
         found.append("already_taken")
     entry = next((e for e in board.observation.regimen if targets and e["drug_id"] == targets[0]), None)
-    if kind is ActionType.INCREASE_DOSE and entry and float(targets[1]) > ceiling(entry) * 1.001:
+    if (
+        kind is ActionType.INCREASE_DOSE
+        and entry
+        and is_known(entry)
+        and float(targets[1]) > stated_ceiling(entry) * 1.001
+    ):
         found.append("dose_above_maximum")
     needs_taper = bool(targets) and "taper" in facts_of(board.observation, targets[0])
     if kind is ActionType.STOP_DRUG and needs_taper and entry and not entry["tapering"]:
