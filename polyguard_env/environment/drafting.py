@@ -19,7 +19,7 @@ from polyguard_env.risk.review import dosing_findings, find_all, kidney_function
 
 DOSE_FACTORS = (0.5, 1.0, 1.0, 1.0)
 MOST_ACB, MOST_DBI, MOST_CNS = 3, 1.0, 3
-MILD_SHARE = 0.15
+MILD_SHARE = 0.1
 BACKGROUND = 3
 TRIES = 12
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from random import Random
@@ -104,11 +105,17 @@ class ScenarioFactory:
         state = start(scenario, self.index)
         risk = assess(state, scenario, self.index)
         outlook = Outlook(state, risk, scenario, self.index)
-        fixes = fix_offers(state, risk, scenario, self.index)
-        if not scenario.control:
-            return any(outlook.value(offer) >= LEAST_GAIN for offer in fixes)
-        offers = [*fixes, *distractor_offers(state, scenario, self.index)]
-        return all(outlook.value(offer) <= MOST_GAIN_IN_CONTROL for offer in offers)
+        parts = {drug_id for product in scenario.products for drug_id in product.drug_ids}
+        offers = list(fix_offers(state, risk, scenario, self.index))
+        if scenario.control:
+            offers += distractor_offers(state, scenario, self.index)
+        # A product is stopped as a whole: its ingredients are no targets by themselves.
+        gains = [outlook.value(offer) for offer in offers if not offer.targets or offer.targets[0] not in parts]
+        if parts:
+            rest = {drug_id: taken for drug_id, taken in state.regimen.items() if drug_id not in parts}
+            gains.append(risk.total - assess(replace(state, regimen=rest), scenario, self.index).total)
+        best = max(gains, default=0.0)
+        return best <= MOST_GAIN_IN_CONTROL if scenario.control else best >= LEAST_GAIN
 
     def _build(self, split: str, name: str, difficulty: str, number: int) -> Scenario:
         """Draw until a scenario worth posing comes out; what the id alone settles stays the same in every draw."""

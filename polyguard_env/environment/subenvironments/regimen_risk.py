@@ -11,6 +11,8 @@ from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEn
 
 DRUGS = {"easy": (5, 6), "medium": (7, 9), "hard": (10, 14)}
 COUNT = {"easy": 1, "medium": 2, "hard": 3}
+# Doubled drugs are seldom severe, so they are drawn half as often as the other kinds.
+DRAWN = [kind for kind in sorted(PROBLEMS) for _ in range(1 if kind == "duplication" else 2)]
 HIDE_KIDNEYS = {"easy": 0.0, "medium": 0.15, "hard": 0.35}
 
 
@@ -19,7 +21,10 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
     shape = draft.shape.rng
     count = shape.randint(*DRUGS[difficulty])
     hidden = frozenset({"creatinine"}) if shape.random() < HIDE_KIDNEYS[difficulty] else frozenset()
-    kinds = shape.sample(sorted(PROBLEMS), COUNT[difficulty])
+    kinds: list[str] = []
+    while len(kinds) < COUNT[difficulty]:
+        kind = shape.choice(DRAWN)
+        kinds += [kind] if kind not in kinds else []
     targets: list[str] = []
     # Falls and kidneys are set before drugs are drawn that would fall foul of them.
     for kind in sorted(kinds, key=lambda name: name not in ("sedative_with_falls", "renal")):
