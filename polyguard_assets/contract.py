@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -150,7 +150,7 @@ class Contract:
 
         parts = urlsplit(self.url)
         address = f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}{parts.path}/ws"
-        proxy = None if on_loopback(self.url) else True
+        proxy: Literal[True] | None = None if on_loopback(self.url) else True
         async with connect(
             address, additional_headers=self.headers, open_timeout=REQUEST_SECONDS, proxy=proxy
         ) as socket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -199,7 +199,7 @@ def _answering(url: str, token: str, seconds: float, say: Say) -> None:
     raise PolyGuardError("space", url, f"it runs but is not healthy after {seconds:.0f} s ({told}): read its run log")
 
 
-def runner_status(url: str, token: str) -> dict[str, object]:
+def runner_status(url: str, token: str) -> dict[str, Any]:
     """What a runner Space says it does.
 
     Args:

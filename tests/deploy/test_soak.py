@@ -19,7 +19,7 @@ FULL = {"slots": 64, "opened": 64, "refusal": "CAPACITY_REACHED"}
 def test_a_short_soak_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soak, "SETTLE_SECONDS", 1.0)
     path = tmp_path / "soak.json"
-    soak.main(["--sessions", "40", "--minutes", "0.25", "--idle", "2", "--every", "0.5", "--report", str(path)])
+    soak.main(["--sessions", "40", "--minutes", "0.15", "--idle", "2", "--every", "0.5", "--report", str(path)])
     found = json.loads(path.read_text())
     assert found["surprises"] == [] and found["faults"] == []
     assert set(found["leaked"].values()) == {0} and found["capacity"] == FULL
