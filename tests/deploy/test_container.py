@@ -54,11 +54,35 @@ def test_nothing_private_is_sent_to_the_build() -> None:
 
 
 def imports_of(path: Path) -> Iterator[str]:
+    """Dotted names a file imports, those within functions too; of `from a import b` both a and a.b."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module.split(".")[0]
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def file_of(name: str) -> Path | None:
+    """The project's file of a module."""
+    path = ROOT / name.replace(".", "/")
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def served_imports() -> set[str]:
+    """Top-level names of everything that serving imports, directly or through the project's own modules."""
+    waiting, seen, outside = list((ROOT / "polyguard_serving").rglob("*.py")), set(), set()
+    while waiting:
+        file = waiting.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        for name in imports_of(file):
+            if name.startswith(("polyguard_env", "polyguard_serving")):
+                waiting += [found] if (found := file_of(name)) else []
+            else:
+                outside.add(name.partition(".")[0])
+    return outside - set(sys.stdlib_module_names)
 
 
 def closure(pins: list[str]) -> set[str]:
@@ -84,12 +108,8 @@ def closure(pins: list[str]) -> set[str]:
 
 def test_the_image_installs_whatever_serving_imports() -> None:
     installed = closure([word for word in DOCKERFILE.split() if "==" in word])
-    names = {name for package in ("polyguard_env", "polyguard_serving") for file in (ROOT / package).rglob("*.py")
-             for name in imports_of(file)}  # fmt: skip
     owners = packages_distributions()
-    wanted = {
-        canonicalize_name(owner) for name in names - set(sys.stdlib_module_names) for owner in owners.get(name, [])
-    }
+    wanted = {canonicalize_name(owner) for name in served_imports() for owner in owners.get(name, [])}
     missing = wanted - installed - MODEL_PACKAGES - {"polyguard"}
     assert len(wanted) > 8 and missing == set()
 
