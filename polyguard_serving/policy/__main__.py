@@ -13,10 +13,13 @@ from fastapi import FastAPI
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.net import checked_port, listen
+from polyguard_serving.guard import Guard
+from polyguard_serving.logs import Log
 from polyguard_serving.options import Options
 from polyguard_serving.policy.routes import router
 from polyguard_serving.refusals import add_refusals
 from polyguard_serving.settings import Settings
+from polyguard_serving.tally import Tally
 from polyguard_serving.version import VERSION
 
 PORT = "8200"
@@ -44,6 +47,9 @@ def create(settings: Settings | None = None) -> FastAPI:
         return Health()
 
     app.include_router(router(app, settings))
+    tally = Tally()
+    log = Log.to_standard_error(tally) if settings.log_format == "json" else Log(tally)
+    app.add_middleware(Guard, settings=settings, tally=tally, log=log)
     return app
 
 

@@ -50,7 +50,7 @@ def act_answer(observation: PolyGuardObservation, scored: Scored) -> ActAnswer:
 
 async def run_agents(services: PolicyServices, asked: AgentsRequest) -> AgentsAnswer:
     """One step decided by the agents."""
-    observation = services.observation(asked)
+    observation = await services.observation(asked)
     chooser: Chooser
     source, reason = "rule_based", None
     if asked.planner == "model":

@@ -75,7 +75,7 @@ def _add_decisions(routes: APIRouter, app: FastAPI) -> None:
     async def act(asked: ActRequest) -> ActAnswer:
         """The active model's choice among the candidates of a step, and which model spoke."""
         services = services_of(app)
-        observation = services.observation(asked)
+        observation = await services.observation(asked)
         return decisions.act_answer(observation, await decisions.ask_model(services, observation))
 
     @routes.post("/agents/run_step", tags=TAG, responses=documented(404, 503, 504))

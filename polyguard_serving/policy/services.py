@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -11,12 +13,16 @@ from polyguard_env.agents.checking import checked_observation
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
-from polyguard_env.evidence.search import EvidenceIndex
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_serving.clinic import evidence_index
 from polyguard_serving.offload import Offload
+from polyguard_serving.options import StateOptions
 from polyguard_serving.policy.lake import data_lake
 from polyguard_serving.policy.model_process import ModelProcess
 from polyguard_serving.policy.types import Decided
+
+if TYPE_CHECKING:
+    from polyguard_env.evidence.search import EvidenceIndex
 
 INDEX_FOLDER = "evidence/index"
 
@@ -49,34 +55,31 @@ class PolicyServices:
             if self._index is None:
                 folder = self.lake / INDEX_FOLDER
                 if (folder / "manifest.json").is_file():
+                    from polyguard_env.evidence.search import EvidenceIndex
+
                     self._index, self.index_kind = EvidenceIndex.load(folder, self.knowledge), "materialized"
                 else:
-                    from polyguard_env.evidence.corpus import CorpusBuilder, frame_of
-
-                    passages = frame_of(CorpusBuilder(self.knowledge).from_tables())
-                    self._index = EvidenceIndex(passages, self.knowledge)
+                    # The one the MCP tools search, so that it is made and held once.
+                    self._index = evidence_index()
             return self._index
 
-    @property
-    def index_ready(self) -> bool:
-        """True when a search need not make the index first."""
-        return self._index is not None
-
-    def observation(self, asked: Decided) -> PolyGuardObservation:
+    async def observation(self, asked: Decided) -> PolyGuardObservation:
         """The observation of a request.
 
         Raises:
             PolyGuardError: an episode this server does not hold, or an observation no environment would send.
         """
-        found = asked.observation if asked.observation is not None else self._of_episode(str(asked.episode_id))
+        found = asked.observation if asked.observation is not None else await self._of_episode(str(asked.episode_id))
         return checked_observation(found, self.knowledge)
 
-    def _of_episode(self, episode_id: str) -> PolyGuardObservation:
-        episodes = getattr(self.app.state, "episodes", None)
-        if episodes is None:
+    async def _of_episode(self, episode_id: str) -> PolyGuardObservation:
+        service = getattr(self.app.state, "service", None)
+        if service is None:
             raise PolyGuardError("episode_id", episode_id, "this server holds no episodes: send the observation")
-        # A checkpoint read into another environment gives the observation again and leaves the episode alone.
-        return PolyGuardEnv().set_state(episodes.get(episode_id).env.get_state())
+        # A checkpoint read into another environment gives the observation again and leaves the episode alone,
+        # whichever worker owns it.
+        saved = json.loads(await service.episodes.call("checkpoint", StateOptions(episode_id=episode_id)))
+        return PolyGuardEnv().set_state(saved["checkpoint"])
 
 
 def services_of(app: FastAPI) -> PolicyServices:

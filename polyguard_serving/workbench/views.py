@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from polyguard_env.agents.observed import is_known
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.model import Patient
@@ -88,7 +89,7 @@ def person(case: Case) -> str:
         ("Frailty", f"{patient.frailty} of 9"),
         ("Falls", f"{patient.falls} in the last year"),
         ("Conditions", ", ".join(words(name) for name in patient.conditions) or "none known"),
-        ("Allergies", ", ".join(words(name) for name in patient.allergies) or "none known"),
+        ("Allergies", _allergies(case, patient)),
     ]
     if patient.child_pugh:
         facts.insert(3, ("Liver", f"Child-Pugh {patient.child_pugh}"))
@@ -106,6 +107,12 @@ def person(case: Case) -> str:
     return f"<h2>{escape(case.title)}</h2><dl class='pg-facts'>{rows}</dl>" + (
         f"<ul class='pg-notes'>{notes}</ul>" if notes else ""
     )
+
+
+def _allergies(case: Case, patient: Patient) -> str:
+    if case.given is None and case.observation.patient.get("allergies") is None:
+        return "not looked up yet"
+    return ", ".join(words(name) for name in patient.allergies) or "none known"
 
 
 def _lab(name: str, value: float) -> str:
@@ -136,6 +143,11 @@ def regimen(case: Case) -> str:
             f"<tr><th scope='row'>{escape(drug.name)}</th><td>{escape(dose)}{_tags(marks)}</td>"
             f"<td>{escape(for_what)}</td><td>{escape('; '.join(roles[:5]) or 'none listed')}</td></tr>"
         )
+    for entry in case.observation.regimen:
+        if not is_known(entry):
+            dose = f"{entry['dose']:g} {escape(entry['unit'])}/day{_tags(['not looked up yet'])}"
+            cells = "<td>not known</td><td>not known yet</td>"
+            rows.append(f"<tr><th scope='row'>{escape(words(entry['name']))}</th><td>{dose}</td>{cells}</tr>")
     return _table("Regimen", ("Drug", "Daily dose", "For", "Roles the agent sees"), rows)
 
 

@@ -100,3 +100,21 @@ def _hashes(folder: Path) -> dict[str, str]:
     from polyguard_env.active_model import sha256_of
 
     return {file.name: sha256_of(file) for file in folder.iterdir()}
+
+
+def test_the_asset_writes_a_manifest_that_its_check_resolves(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Materialized for another run than the default, in its own data lake."""
+    import dagster as dg
+
+    from polyguard_assets.defs.models.active import active_model, active_model_resolves
+
+    monkeypatch.setenv("POLYGUARD_DATA_LAKE", str(lake))
+    manifest_path(lake).unlink()
+    config = {"ops": {"active_model": {"config": {"model_run": RUN, "preferred": "merged"}}}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([active_model, active_model_resolves], instance=instance, run_config=config)
+    assert result.success and all(check.passed for check in result.get_asset_check_evaluations())
+    assert read_active_model(lake).order == ("merged", "grpo_adapter")
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(PolyGuardError, match="materialize it first"):
+        other = {"ops": {"active_model": {"config": {"model_run": "nobody"}}}}
+        dg.materialize([active_model], instance=instance, run_config=other)

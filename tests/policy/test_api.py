@@ -22,7 +22,7 @@ from polyguard_serving.policy.services import PolicyServices
 from polyguard_serving.settings import Settings
 
 FAKE = Path(__file__).with_name("fake_model.py")
-LOCAL = Settings()
+LOCAL = Settings(log_format="off")
 
 
 @pytest.fixture(scope="module")
@@ -207,3 +207,16 @@ def test_a_model_that_never_answers_holds_no_session_up(tiny_lake: Path, sent: d
             return ended, waiting
 
     assert asyncio.run(play()) == (5, True)
+
+
+def test_the_apis_own_port_is_guarded_like_the_servers(tiny_lake: Path) -> None:
+    """Beyond loopback a token is asked for, and every answer carries the security headers."""
+    token = "a-token-of-some-length"
+    app = create(Settings(host="0.0.0.0", token=token, log_format="off"))
+    app.state.policy = PolicyServices(app, tiny_lake)
+    with TestClient(app) as client:
+        refused = client.get("/policy/model_status")
+        assert refused.status_code == 401 and refused.json()["error"]["code"] == "UNAUTHORIZED"
+        known = client.get("/policy/model_status", headers={"Authorization": f"Bearer {token}"})
+        assert known.status_code == 200 and known.headers["x-content-type-options"] == "nosniff"
+        assert client.get("/health").json() == {"status": "healthy"}
