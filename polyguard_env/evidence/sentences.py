@@ -21,6 +21,7 @@ HEADINGS = {
     "monitoring": "Monitoring (laboratory test)",
     "pharmacogenomics": "Pharmacogenomics (genotype)",
 }
+NO_LIMIT = 1000.0  # a threshold no kidney reaches: the rule holds from its floor upward
 MEASURES = {"egfr": "eGFR (mL/min/1.73m2)", "crcl": "creatinine clearance (mL/min)"}
 ACTIONS = {
     "avoid": "avoid use", "reduce": "reduce the dose", "reduce_dose": "reduce the dose", "monitor": "monitor closely",
@@ -79,7 +80,9 @@ def _renal(fields: dict[str, str], who: str, knowledge: KnowledgeBase) -> str:
     most = f" to at most {fields['max_dose']} a day" if "max_dose" in fields else ""
     action = ACTIONS.get(fields.get("action", ""), words(fields.get("action", "")))
     rest = _rest(fields, "measure", "threshold", "floor", "max_dose", "action")
-    return f"{who} when {measure} is below {fields.get('threshold', '')}{floor}: {action}{most}.{rest}"
+    if float(fields["threshold"]) >= NO_LIMIT:
+        return f"{who} when {measure} is {fields['floor']} or more: {action}{most}.{rest}"
+    return f"{who} when {measure} is below {fields['threshold']}{floor}: {action}{most}.{rest}"
 
 
 def _hepatic(fields: dict[str, str], who: str, knowledge: KnowledgeBase) -> str:
