@@ -181,22 +181,21 @@ def harm_lines(found: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Reward against simulated harm",
         "",
-        "Spearman's rank correlation of episode reward with harm avoided (that of doing nothing less that of "
-        "the policy), "
-        "over the reference policies, the oracle blended with random legal moves, the worst legal play and "
-        "some attacks that "
-        "play legal moves. Over policies: means of each policy in each sub-environment and difficulty. Over "
-        "episodes: single "
-        "pairs of policy and scenario.",
+        "Spearman's rank correlation of episode reward with harm avoided (the integrated hazard of doing nothing "
+        "less that of the policy), over the reference policies, the oracle blended with random legal moves, the worst legal "
+        "play and attacks that play legal moves. Within: over the policies of one scenario, mean over scenarios: "
+        "the line. Policies: over each policy's means. Cells: over means by policy, sub-environment and difficulty. "
+        "Pooled: over single pairs, where scenarios with much and little to avoid, and controls with nothing, are mixed.",
         "",
     ]
     parts = {"all": found} | dict(found["by_sub_environment"])
+    names = ("policies", "cells", "pooled", "pooled_problems")
     rows = [
-        (name, f"{part['policies']['value']:.3f} ({part['policies']['points']} points)",
-         figure(part["episodes"]), part["pairs"])
+        (name, figure(part["within"]), *(f"{part[key]:.3f}" for key in names), part["scenarios"])
         for name, part in parts.items()
-    ]  # fmt: skip
-    lines += table(("sub-environment", "over policies", "over episodes [95% CI]", "pairs"), rows)
+    ]
+    header = ("sub-environment", "within", "policies", "cells", "pooled", "pooled, problems only", "scenarios")
+    lines += table(header, rows)
     rows = [
         (name, f"{row['reward']:.3f}", f"{row['harm']:.3f}", f"{row['avoided']:+.3f}")
         for name, row in found["by_policy"].items()

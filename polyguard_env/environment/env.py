@@ -10,7 +10,7 @@ import numpy as np
 from polyguard_env.environment import checkpoint
 from polyguard_env.environment.candidates import offers
 from polyguard_env.environment.episode import EpisodeState, Scenario, start
-from polyguard_env.environment.harm import harm_events
+from polyguard_env.environment.harm import expected_harm, harm_events
 from polyguard_env.environment.messages import (
     Candidate,
     PolyGuardAction,
@@ -46,6 +46,7 @@ class PolyGuardEnv:
         self._episode_id = ""
         self._events: list[dict[str, Any]] = []
         self._rewards: list[float] = []
+        self._hazard = (0.0, 0.0)
         self._verdict: Verdict | None = None
 
     def reset(
@@ -81,6 +82,7 @@ class PolyGuardEnv:
         self._scenario = scenario
         self._episode_id = episode_id or f"{scenario.scenario_id}@{self._seed}"
         self._events, self._rewards, self._verdict = [], [], None
+        self._hazard = (0.0, 0.0)
         self._enter(start(scenario, self.index))
         return self._observe()
 
@@ -102,6 +104,8 @@ class PolyGuardEnv:
         self._rewards.append(judged.reward)
         ended = after.finished or after.step >= scenario.budget
         self._events += harm_events(risk, state.day, after.day, self._seed, scenario, final=ended)
+        added = expected_harm(risk, state.day, after.day, final=ended)
+        self._hazard = (self._hazard[0] + added[0], self._hazard[1] + added[1])
         self._enter(after, risk)
         return self._observe()
 
@@ -136,6 +140,14 @@ class PolyGuardEnv:
     def scenario(self) -> Scenario:
         """The running scenario (privileged: holds what is hidden from the agent)."""
         return self._running_scenario()
+
+    @property
+    def hazard(self) -> tuple[float, float]:
+        """Hazard of all harm events and of severe ones that the episode has built up since reset (privileged).
+
+        The follow-up counts once the episode has ended. It is what harm events are drawn from, without the draw.
+        """
+        return self._hazard
 
     def episode_reward(self) -> float:
         """Mean step reward over the budget; the closing step's reward stands for the steps not used."""

@@ -1,8 +1,12 @@
 """Whether the reward means safety: rank correlation of episode reward with simulated harm avoided.
 
-Harm is what the environment simulates apart from the reward: seeded events while findings stand and treatment is
-missing, with a 90-day follow-up, under common random numbers. Each policy plays each scenario under the same seeds, and
-events are averaged over them. A policy's events avoided are those of the policy that does nothing less its own.
+Harm is what the environment simulates apart from the reward: events while findings stand and treatment is missing,
+with a 90-day follow-up. It is taken as their hazard, integrated over the episode, so that the luck of a draw is no
+part of it; each policy plays each scenario under the same seeds, averaged over them. A policy's harm avoided is that
+of the policy that does nothing less its own.
+
+Scenarios differ in how much harm there is to avoid, and in a control there is none, so the headline compares policies
+within each scenario. The pooled figures, which mix the two, are reported beside it.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from polyguard_env.environment.messages import PolyGuardAction, PolyGuardObserva
 from polyguard_env.policies import POLICIES
 from polyguard_env.policies.baselines import RandomLegal
 from polyguard_env.policies.policy import Policy
+from polyguard_env.rollouts import bootstrap_interval
 from polyguard_env.trust.attacks import attack
 from polyguard_env.trust.measure import Plan, play
 
@@ -63,10 +68,11 @@ def mix() -> list[Policy]:
 
 
 def simulate(env: PolyGuardEnv, plan: Plan, seeds: int) -> pd.DataFrame:
-    """Mean reward and events of each policy on each scenario, over `seeds` seeds.
+    """Mean reward and harm of each policy on each scenario, over `seeds` seeds.
 
     Returns:
-        One row per policy and scenario: policy, sub_environment, difficulty, scenario_id, reward, harm, avoided.
+        One row per policy and scenario: policy, sub_environment, difficulty, scenario_id, control, reward, harm,
+        events, avoided.
     """
     rows: list[dict[str, Any]] = []
     for sub_environment, difficulty in plan.cells():
@@ -81,7 +87,8 @@ def simulate(env: PolyGuardEnv, plan: Plan, seeds: int) -> pd.DataFrame:
                         "scenario_id": scenario_id,
                         "control": played[0]["control"],
                         "reward": float(np.mean([row["reward"] for row in played])),
-                        "harm": float(np.mean([row["events"] for row in played])),
+                        "harm": float(np.mean([row["hazard"] for row in played])),
+                        "events": float(np.mean([row["events"] for row in played])),
                     }
                 )
     frame = pd.DataFrame(rows)
@@ -97,31 +104,32 @@ def rank_correlation(a: Sequence[float] | pd.Series, b: Sequence[float] | pd.Ser
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def interval(groups: Sequence[pd.DataFrame], seed: int, samples: int = 500) -> tuple[float, float]:
-    """95% bootstrap interval of the pooled correlation, resampling whole scenarios."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    found = []
-    for _ in range(samples):
-        drawn = pd.concat([groups[int(place)] for place in rng.integers(len(groups), size=len(groups))])
-        found.append(rank_correlation(drawn["reward"], drawn["avoided"]))
-    low, high = np.quantile(found, [0.025, 0.975])
-    return float(low), float(high)
+def within(frame: pd.DataFrame) -> np.ndarray:
+    """Rank correlation over the policies of each scenario; shape (scenarios,)."""
+    groups = [group for _, group in frame.groupby("scenario_id", sort=False)]
+    return np.array([rank_correlation(group["reward"], group["avoided"]) for group in groups])
 
 
 def correlation(frame: pd.DataFrame, seed: int = 0) -> dict[str, Any]:
-    """Rank correlation of reward with events avoided, at two levels.
+    """Rank correlation of reward with harm avoided.
 
     Returns:
-        `policies`: over means of each policy in each sub-environment and difficulty (averaging leaves the policy's
-        effect and takes out which scenario was drawn); `episodes`: over single policy-scenario pairs, pooled.
+        `within`: over the policies of one scenario, the mean over scenarios with a 95% bootstrap interval;
+        `policies`: over each policy's means; `cells`: over means of each policy in each sub-environment and
+        difficulty; `pooled`: over single pairs of policy and scenario; `pooled_problems`: the same without controls.
     """
-    groups = [group for _, group in frame.groupby("scenario_id", sort=False)]
-    cells = frame.groupby(["policy", "sub_environment", "difficulty"])[["reward", "avoided"]].mean()
+    values = within(frame)
+    low, high = bootstrap_interval(values, seed)
+    names = ["policy", "sub_environment", "difficulty"]
+    by_policy = frame.groupby("policy")[["reward", "avoided"]].mean()
+    by_cell = frame.groupby(names)[["reward", "avoided"]].mean()
+    problems = frame[~frame["control"]]
     return {
         "pairs": len(frame),
-        "policies": {"value": rank_correlation(cells["reward"], cells["avoided"]), "points": len(cells)},
-        "episodes": {
-            "value": rank_correlation(frame["reward"], frame["avoided"]),
-            "ci": list(interval(groups, seed)),
-        },
+        "scenarios": len(values),
+        "within": {"value": float(values.mean()), "ci": [low, high]},
+        "policies": rank_correlation(by_policy["reward"], by_policy["avoided"]),
+        "cells": rank_correlation(by_cell["reward"], by_cell["avoided"]),
+        "pooled": rank_correlation(frame["reward"], frame["avoided"]),
+        "pooled_problems": rank_correlation(problems["reward"], problems["avoided"]),
     }

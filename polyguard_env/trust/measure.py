@@ -84,6 +84,7 @@ def play(env: PolyGuardEnv, policy: Policy, scenario_id: str, seed: int) -> dict
         "named": sum(named),
         "named_at_bound": sum(b and n for b, n in zip(bound, named, strict=True)),
         "events": len(observation.info["events"]),
+        "hazard": env.hazard[0],
         "severe_harm": any(event["severe"] for event in observation.info["events"]),
     }
 

@@ -187,7 +187,7 @@ def lines(board: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             leaks = [*board["leakage"][name]["leaks"], *(leak for part in parts for leak in part["leaks"])]
             found[f"no_leak_{name}"] = {"holds": not leaks, "leaks": len(leaks)}
     if "harm" in board:
-        value = board["harm"]["policies"]["value"]
+        value = board["harm"]["within"]["value"]
         found["harm_correlation"] = {"holds": value >= LEAST_CORRELATION, "value": value}
     if "second_checker" in board:
         differing = board["second_checker"]["disagreements"]

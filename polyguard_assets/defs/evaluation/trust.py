@@ -20,7 +20,7 @@ CHECK_LINES = LINES | {
     "at_bound": "fewer than 1% of the reference policies' steps are paid exactly a bound",
     "no_leak_best_candidate": "order, ids, lengths, counts and metadata do not tell the best candidate",
     "no_leak_control": "order, ids, lengths, counts and metadata do not tell a control",
-    "harm_correlation": "rank correlation of reward with simulated harm avoided is 0.8 or more",
+    "harm_correlation": "rank correlation of reward with simulated harm avoided is 0.8 or more within scenarios",
     "second_checker": "a second checker makes the same findings on every random regimen",
 }
 
@@ -90,7 +90,7 @@ def headline(board: dict[str, Any]) -> dict[str, float]:
         "lowest_floor_gap": min(
             c["policies"]["oracle"]["reward"] - c["policies"]["no_change"]["reward"] for c in cells
         ),
-        "harm_correlation": float(board["harm"]["policies"]["value"]),
+        "harm_correlation": float(board["harm"]["within"]["value"]),
         "groups_without_spread": float(board["groups"]["candidates"]["value"]),
         "steps_at_bound": float(board["at_bound"]["references"]),
         "checker_disagreements": float(board["second_checker"]["disagreements"]),
