@@ -181,11 +181,12 @@ def harm_lines(found: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Reward against simulated harm",
         "",
-        "Spearman's rank correlation of episode reward with harm avoided (the integrated hazard of doing nothing "
-        "less that of the policy), over the reference policies, the oracle blended with random legal moves, the worst legal "
-        "play and attacks that play legal moves. Within: over the policies of one scenario, mean over scenarios: "
-        "the line. Policies: over each policy's means. Cells: over means by policy, sub-environment and difficulty. "
-        "Pooled: over single pairs, where scenarios with much and little to avoid, and controls with nothing, are mixed.",
+        "Spearman's rank correlation of episode reward with harm avoided (the integrated hazard of doing nothing less "
+        "that of the policy), over the reference policies, the oracle blended with random legal moves, the worst "
+        "legal play and attacks that play legal moves. Within, which is the line: over the policies of one scenario, "
+        "mean over scenarios. Policies: over each policy's means. Cells: over means by policy, sub-environment and "
+        "difficulty. Pooled: over single pairs, which mixes scenarios with much, little and (in controls) nothing to "
+        "avoid.",
         "",
     ]
     parts = {"all": found} | dict(found["by_sub_environment"])
