@@ -40,12 +40,12 @@ ABNORMAL = {
 # By level of detail: conditions named; roles of drugs that options act on, and of others; words of a passage.
 DETAIL_LEVELS = (
     (4, 6, 6, 22), (4, 5, 5, 14), (3, 5, 4, 10), (3, 4, 3, 8), (2, 4, 2, 6), (2, 3, 2, 6), (1, 3, 1, 5), (1, 2, 1, 4),
-    (1, 2, 1, 4),
+    (1, 2, 1, 4), (1, 2, 1, 4), (1, 1, 1, 3),
 )  # fmt: skip
 # From this many drugs, or this level on, drugs that nothing in the options has to do with are named without roles;
 # from BRIEF_LEVEL on, the other drugs that no option acts on are shown by the roles that matter to those acted on;
-# at the last level the drugs without roles are only counted.
-LONG_REGIMEN, BARE_LEVEL, BRIEF_LEVEL = 7, 2, 3
+# from COUNT_LEVEL on the drugs without roles are only counted, from SHORT_LEVEL on purposes are left out.
+LONG_REGIMEN, BARE_LEVEL, BRIEF_LEVEL, COUNT_LEVEL, SHORT_LEVEL = 7, 2, 3, 8, 9
 EVIDENCE_SHOWN = 2
 TOKEN_LIMIT = 188
 TOKEN = re.compile(r"[A-Za-z]+| ?[0-9]|[^A-Za-z0-9 ]")
@@ -112,7 +112,7 @@ def compact_text(
         hide = len(rows) >= LONG_REGIMEN or level >= BARE_LEVEL
         for key, stems, own in rows:
             if own:
-                text, size = _drug(key, of_acted, style, index)
+                text, size = _drug(key, of_acted, style, index, level >= SHORT_LEVEL)
             elif hide and key[7] and not stems & meeting:
                 bare.append(key[1])
                 continue
@@ -122,7 +122,7 @@ def compact_text(
                 text, size = _brief(key, stems & meeting, of_others, index)
             lines.append(text)
             tokens += size + 1
-        if bare and level == len(DETAIL_LEVELS) - 1:
+        if bare and level >= COUNT_LEVEL:
             bare = [f"+{len(bare)} more"]
         if bare:
             lines.append("Also: " + ", ".join(bare))
@@ -198,17 +198,18 @@ def _brief(key: DrugKey, meeting: int, most: int, index: RuleIndex) -> Piece:
 
 
 @lru_cache(maxsize=KEPT)
-def _drug(key: DrugKey, most: int, style: str, index: RuleIndex) -> Piece:
+def _drug(key: DrugKey, most: int, style: str, index: RuleIndex, short: bool = False) -> Piece:
     """A drug's line.
 
     Args:
         style: "range" adds the usual doses, "pool" leaves dose and purpose out.
+        short: leave the purpose out.
     """
     drug_id, name, dose, unit, indication, tapering, product, known = key
     if unit == "product":
         return _measured(f"{name}: new product, ingredients unknown")
     purpose = "?" if indication is None else index.short(indication) if indication else "none"
-    line = name if style == "pool" else f"{name} {dose:g}{unit} ({purpose})"
+    line = name if style == "pool" else f"{name} {dose:g}{unit}" if short else f"{name} {dose:g}{unit} ({purpose})"
     if product:
         line += f" in {product}"
     if tapering:

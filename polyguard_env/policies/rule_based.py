@@ -6,7 +6,10 @@ the option that answers most of them at the least loss of treatment.
 
 from __future__ import annotations
 
+import csv
+from functools import cache
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from polyguard_env.environment.env import PolyGuardEnv
@@ -48,9 +51,10 @@ CONDITION_ALERTS = {
     "nephrotoxic": (1, ("ckd", "dialysis", "kidney_transplant")),
     "seizure_threshold": (1, ("epilepsy", "seizure_history")),
 }
+ALERTS = Path(__file__).with_name("alerts.csv")
 LOW_KIDNEYS = 50
 FINISH_SCORE, CHECK_SCORE, ADD_SCORE = 0.3, 0.45, 0.5
-LOOK_UP_SCORE, DECOMPOSE_SCORE, CHART_SCORE = 1.6, 1.7, 0.5
+LOOK_UP_SCORE, DECOMPOSE_SCORE, CHART_SCORE = 0.85, 0.9, 0.5
 KINDS_OF_ALERT = ("pair", "kidney", "ceiling", "falls", "duplicate", "condition", "genotype", "too_little")
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
 STARTS = frozenset({ActionType.SUBSTITUTE_DRUG, ActionType.RECOMMEND_ALTERNATIVE, ActionType.ADD_DRUG})
@@ -138,6 +142,21 @@ def dose_score(entry: dict[str, Any], dose: float, found: dict[str, float], obse
     return found["ceiling"] * (0.8 + 0.2 * dose / highest) + found["kidney"] * (1.0 - 0.2 * dose / highest)
 
 
+@cache
+def class_alerts() -> dict[str, tuple[frozenset[str], float]]:
+    """Textbook alerts by class (`alerts.csv`): conditions that speak against it, and the clearance (mL/min) it needs."""
+    conditions: dict[str, set[str]] = {}
+    clearances: dict[str, float] = {}
+    with ALERTS.open(encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle):
+            if row["alert"] == "condition":
+                conditions.setdefault(row["class"], set()).add(row["value"])
+            else:
+                clearances[row["class"]] = float(row["value"])
+    names = {*conditions, *clearances}
+    return {name: (frozenset(conditions.get(name, ())), clearances.get(name, 0.0)) for name in names}
+
+
 def alerts_by_drug(observation: PolyGuardObservation) -> dict[str, dict[str, float]]:
     """Alerts of each drug by kind (see `KINDS_OF_ALERT`)."""
     patient, regimen = observation.patient, observation.regimen
@@ -151,8 +170,10 @@ def alerts_by_drug(observation: PolyGuardObservation) -> dict[str, dict[str, flo
     held = set(patient["conditions"])
     for entry in regimen:
         found, own = alerts[entry["drug_id"]], codes(entry)
-        if "renal" in own and patient["crcl"] is not None and patient["crcl"] < LOW_KIDNEYS:
-            found["kidney"] = 0.6
+        against, least = class_alerts().get(class_of(entry), (frozenset(), 0.0))
+        if patient["crcl"] is not None:
+            low = ("renal" in own and patient["crcl"] < LOW_KIDNEYS) or patient["crcl"] < least
+            found["kidney"] = 0.7 if low else 0.0
         lowest, highest = dose_range(entry)
         if entry["dose"] > highest:
             found["ceiling"] = 1.2
@@ -163,6 +184,8 @@ def alerts_by_drug(observation: PolyGuardObservation) -> dict[str, dict[str, flo
         for role, (least, conditions) in CONDITION_ALERTS.items():
             if grade(own.get(role, "")) >= least and held & set(conditions):
                 found["condition"] += 0.8
+        if held & against:
+            found["condition"] = max(found["condition"], 1.0)
         if any(f"{gene.removeprefix('CYP')}-substrate" in own for gene in patient["genotype"]):
             found["genotype"] = 0.7
     return alerts
