@@ -144,7 +144,7 @@ def dose_score(entry: dict[str, Any], dose: float, found: dict[str, float], obse
 
 @cache
 def class_alerts() -> dict[str, tuple[frozenset[str], float]]:
-    """Textbook alerts by class (`alerts.csv`): conditions that speak against it, and the clearance (mL/min) it needs."""
+    """Textbook alerts by class (`alerts.csv`): conditions that speak against it, the clearance (mL/min) it needs."""
     conditions: dict[str, set[str]] = {}
     clearances: dict[str, float] = {}
     with ALERTS.open(encoding="utf-8", newline="") as handle:
