@@ -55,3 +55,15 @@ def test_harmless_pairs_are_seldom_flagged(knowledge: KnowledgeBase) -> None:
     found = grades(knowledge, "harmless.txt")
     assert share(found, SEVERE) <= 0.01
     assert share(found, ("minor", "moderate", *SEVERE)) <= 0.05
+
+
+def test_the_formulary_covers_what_is_dispensed(knowledge: KnowledgeBase) -> None:
+    lines = (PAIRS / "dispensed.txt").read_text(encoding="utf-8").splitlines()
+    names = [line for line in lines if not line.startswith("#")]
+    missing = [
+        name
+        for name in names
+        if not (ids := knowledge.resolve_all(name)) or any(knowledge.drugs[d].profile is None for d in ids)
+    ]
+    print(f"\n{len(names) - len(missing)} of {len(names)} dispensed medicines; without a profile: {missing}")
+    assert len(missing) <= 0.03 * len(names)
