@@ -1,5 +1,5 @@
 """OpenEnv's client entry point."""
 
-from polyguard_serving.client import PolyGuardClient, PriceClient
+from polyguard_serving.client import AsyncBatchClient, BatchClient, PolyGuardClient, PriceClient
 
-__all__ = ["PolyGuardClient", "PriceClient"]
+__all__ = ["AsyncBatchClient", "BatchClient", "PolyGuardClient", "PriceClient"]

@@ -34,6 +34,7 @@ from polyguard_serving.types import ServedAction
 from polyguard_serving.wire import compact, envelope
 
 Later = Callable[[bytes], None]
+PLAIN_FIELDS = frozenset({"type", "data"})
 MESSAGE_FIELDS = frozenset({"type", "data", "timeout_s", "request_id"})
 LONGEST_REQUEST_ID = 200
 # OpenEnv's codes for what a session refuses; ours stay as they are.
@@ -92,7 +93,7 @@ class EpisodeSession:
                 raise Refusal("INVALID_JSON", "message", None, f"send one JSON object: Invalid JSON: {error}") from None
             if not isinstance(told, dict):
                 raise Refusal("INVALID_JSON", "message", type(told).__name__, "send one JSON object")
-            if len(told) > 2:
+            if told.keys() - PLAIN_FIELDS:
                 request_id = told.get("request_id")
                 self._check_fields(told, request_id)
             if deeper_than(message, self.depth):
