@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
 from starlette.routing import WebSocketRoute
 
 from polyguard_serving import parts
@@ -18,6 +20,8 @@ from polyguard_serving.routes import about, episodes, mcp, tasks, training
 from polyguard_serving.service import Place, Service
 from polyguard_serving.settings import Settings
 from polyguard_serving.version import VERSION
+
+LIMITS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 
 
 def create(settings: Settings | None = None, place: Place | None = None) -> FastAPI:
@@ -70,5 +74,30 @@ def create(settings: Settings | None = None, place: Place | None = None) -> Fast
     for path, page in pages:
         app.mount(path if path != "/" else "", page)
     add_refusals(app)
+    app.openapi = lambda: documented(app)  # type: ignore[method-assign]
     app.add_middleware(Guard, settings=settings, tally=service.tally, log=service.log, loaded=service.loaded)
     return app
+
+
+def documented(app: FastAPI) -> dict[str, Any]:
+    """The API's description, with whole limits as whole numbers: a float would round those of 64 bits."""
+    if app.openapi_schema is None:
+        app.openapi_schema = _whole(
+            get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                license_info=app.license_info,
+                routes=app.routes,
+            )
+        )
+    return app.openapi_schema
+
+
+def _whole(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {
+            name: int(value) if name in LIMITS and isinstance(value, float) and value.is_integer() else _whole(value)
+            for name, value in part.items()
+        }
+    return [_whole(entry) for entry in part] if isinstance(part, list) else part

@@ -9,7 +9,7 @@ from typing import Any
 
 from polyguard_env.environment.messages import PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
-from polyguard_serving.refusals import code_of, problem
+from polyguard_serving.refusals import Refusal, code_of, problem
 from polyguard_serving.tally import Tally
 from polyguard_serving.wire import VIEWS, Detail
 
@@ -45,6 +45,16 @@ async def run_batch(calls: Sequence[Call], detail: Detail, tally: Tally) -> dict
             await asyncio.sleep(0)
             until = time.perf_counter() + SLICE_SECONDS
     return answer
+
+
+def check_lengths(episodes: int, actions: int) -> None:
+    """Refuse lists that disagree.
+
+    Raises:
+        Refusal: CONFLICT.
+    """
+    if episodes != actions:
+        raise Refusal("CONFLICT", "actions", actions, f"send {episodes}, one for each episode")
 
 
 def empty() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from uuid import uuid4
 import orjson
 
 from polyguard_env.errors import PolyGuardError
-from polyguard_serving.batch import merged
+from polyguard_serving.batch import check_lengths, merged
 from polyguard_serving.host import Host
 from polyguard_serving.options import (
     BatchReset,
@@ -125,8 +125,8 @@ class Episodes:
         return options
 
     async def _batch(self, operation: str, batch: Options) -> dict[str, Any]:
-        if isinstance(batch, BatchStep) and len(batch.episode_ids) != len(batch.actions):
-            raise PolyGuardError("actions", len(batch.actions), f"send {len(batch.episode_ids)}, one for each episode")
+        if isinstance(batch, BatchStep):
+            check_lengths(len(batch.episode_ids), len(batch.actions))
         if self.peers is None:
             return await self.local(operation, batch)
         places: dict[int, list[int]] = {}

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS
 from polyguard_env.environment.splits import SPLITS
@@ -19,9 +29,11 @@ LONGEST_SCENARIO_ID = 64
 # Errors quote the offending value, never a whole document.
 LONGEST_SHOWN = 300
 MOST_ITEMS = 8192
+LEAST_SECONDS, MOST_SECONDS = 0.25, 3600.0
 SCENARIO_PATTERN = f"^({'|'.join(SPLITS)})-({'|'.join(SUB_ENVIRONMENTS)})-({'|'.join(DIFFICULTIES)})-[0-9]{{1,6}}$"
-PATIENT_PATTERN = "^[a-z]?[0-9]{1,6}$"
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+PATIENT_PATTERN = "^p?[0-9]{1,6}$"
+# Far above what a step takes: it is for a caller who would rather not wait behind a crowd.
+Seconds = Annotated[float, Field(ge=LEAST_SECONDS, le=MOST_SECONDS)]
 
 
 class Options(BaseModel):
@@ -34,8 +46,61 @@ class Options(BaseModel):
 EPISODE_ID = Annotated[
     str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+~=-]*$", examples=["e1"])
 ]
-SEED = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
-SUB_ENVIRONMENT = Annotated[str, Field(json_schema_extra={"enum": list(SUB_ENVIRONMENTS)})]
+
+
+def whole_number(value: Any) -> Any:
+    """JSON knows one kind of number: 3.0 is as whole as 3. True is no number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class OneOf:
+    """Accepts one of some names, and says so in the schema."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(core) | {"enum": list(self.names)}
+
+    def _checked(self, value: str) -> str:
+        if value not in self.names:
+            raise ValueError(f"use one of {', '.join(self.names)}")
+        return value
+
+
+class Like:
+    """Accepts strings of a form, and says so in the schema.
+
+    Args:
+        pattern: of the whole string.
+        example: of such a string.
+    """
+
+    def __init__(self, pattern: str, example: str) -> None:
+        self.pattern, self.example, self._compiled = pattern, example, re.compile(pattern)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(core) | {"pattern": self.pattern, "examples": [self.example]}
+
+    def _checked(self, value: str) -> str:
+        if self._compiled.fullmatch(value) is None:
+            raise ValueError(f"write it as in {self.example}")
+        return value
+
+
+Difficulty = Annotated[str, OneOf(DIFFICULTIES)]
+SubEnvironment = Annotated[str, OneOf(SUB_ENVIRONMENTS)]
+Split = Annotated[str, OneOf(SPLITS)]
+ScenarioId = Annotated[str, Field(max_length=LONGEST_SCENARIO_ID), Like(SCENARIO_PATTERN, "train-DDI-easy-000012")]
+PatientId = Annotated[str, Field(max_length=LONGEST_SCENARIO_ID), Like(PATIENT_PATTERN, "p000012")]
+Whole = Annotated[int, BeforeValidator(whole_number), Field(strict=True)]
+SEED = Annotated[Whole, Field(ge=0, lt=2**63)]
 
 
 class ResetOptions(Options):
@@ -48,18 +113,11 @@ class ResetOptions(Options):
 
     seed: SEED | None = None
     episode_id: EPISODE_ID | None = None
-    difficulty: str = Field(default="easy", json_schema_extra={"enum": list(DIFFICULTIES)})
-    sub_environment: SUB_ENVIRONMENT | None = None
-    scenario_id: str | None = Field(
-        default=None,
-        max_length=LONGEST_SCENARIO_ID,
-        description="for example train-DDI-easy-000012",
-        json_schema_extra={"pattern": SCENARIO_PATTERN},
-    )
-    patient_id: str | None = Field(
-        default=None, max_length=LONGEST_SCENARIO_ID, json_schema_extra={"pattern": PATIENT_PATTERN}
-    )
-    split: str = Field(default="train", json_schema_extra={"enum": list(SPLITS)})
+    difficulty: Difficulty = "easy"
+    sub_environment: SubEnvironment | None = None
+    scenario_id: ScenarioId | None = None
+    patient_id: PatientId | None = None
+    split: Split = "train"
     timeout_s: Seconds | None = None
 
     def arguments(self) -> dict[str, Any]:
@@ -90,13 +148,13 @@ class Checkpoint(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    scenario_id: str = Field(max_length=LONGEST_SCENARIO_ID)
+    scenario_id: ScenarioId
     seed: SEED
     episode_id: EPISODE_ID
     knowledge_fingerprint: str = Field(max_length=64)
 
 
-BatchAction = Annotated[int, Field(ge=0, le=1000, strict=True)] | Annotated[str, Field(max_length=512)] | ServedAction
+BatchAction = Annotated[Whole, Field(ge=0, le=1000)] | Annotated[str, Field(max_length=512)] | ServedAction
 
 
 class RestoreOptions(Options):

@@ -14,7 +14,7 @@ from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import Candidate, PolyGuardAction
 from polyguard_env.environment.reading import read_answer
 from polyguard_env.errors import PolyGuardError
-from polyguard_serving.options import LONGEST_SCENARIO_ID, Options
+from polyguard_serving.options import SEED, Options, ScenarioId
 
 CACHED_STATES = 20_000
 LONGEST_ACTION_TEXT = 512
@@ -31,10 +31,10 @@ class PriceItem(Options):
         seed: of the episode.
     """
 
-    scenario_id: str = Field(max_length=LONGEST_SCENARIO_ID)
+    scenario_id: ScenarioId
     prefix: list[Annotated[str, Field(max_length=LONGEST_ACTION_TEXT)]] = Field(default_factory=list, max_length=64)
     actions: list[Annotated[str, Field(max_length=LONGEST_ANSWER)]] = Field(min_length=1, max_length=64)
-    seed: int = Field(default=0, ge=0, lt=2**63, strict=True)
+    seed: SEED = 0
 
 
 class PriceRequest(Options):

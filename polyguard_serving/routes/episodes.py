@@ -117,7 +117,7 @@ def router(service: Service) -> APIRouter:
         """Start many episodes; an item that is refused is named in `errors` and spoils no other."""
         return await call("batch_reset", options, request)
 
-    @routes.post("/batch/step", tags=["Batches"], response_model=BatchAnswer, responses=refusals("BUSY"))
+    @routes.post("/batch/step", tags=["Batches"], response_model=BatchAnswer, responses=refusals("CONFLICT", "BUSY"))
     async def batch_step(request: Request, options: BatchStep) -> Any:
         """Take an action in each of many episodes."""
         return await call("batch_step", options, request)

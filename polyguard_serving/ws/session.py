@@ -18,9 +18,12 @@ from pydantic import ValidationError
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import PolyGuardAction, PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
+from polyguard_serving.batch import check_lengths
 from polyguard_serving.host import Host
 from polyguard_serving.limits import Bucket, deeper_than
 from polyguard_serving.options import (
+    LEAST_SECONDS,
+    MOST_SECONDS,
     BatchReset,
     BatchStep,
     ResetOptions,
@@ -141,9 +144,7 @@ class EpisodeSession:
                 answer = orjson.dumps({"type": kind, "data": await self.host.batch_reset(batch)})
             else:
                 steps = _read(BatchStep, data)
-                if len(steps.episode_ids) != len(steps.actions):
-                    fix = f"send {len(steps.episode_ids)}, one for each episode"
-                    raise PolyGuardError("actions", len(steps.actions), fix)
+                check_lengths(len(steps.episode_ids), len(steps.actions))
                 answer = orjson.dumps({"type": kind, "data": await self.host.batch_step(steps)})
         except PolyGuardError as error:
             answer = self._refused(error)
@@ -260,6 +261,8 @@ def _read(model: Any, data: Any) -> Any:
 
 
 def _seconds(timeout_s: Any) -> float:
-    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s <= 3600:
-        raise Refusal("VALIDATION_ERROR", "timeout_s", timeout_s, "use a number of seconds above 0, 3600 at most")
+    number = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
+    if not number or not LEAST_SECONDS <= timeout_s <= MOST_SECONDS:
+        fix = f"use a number of seconds from {LEAST_SECONDS} to {MOST_SECONDS:g}"
+        raise Refusal("VALIDATION_ERROR", "timeout_s", timeout_s, fix)
     return float(timeout_s)
