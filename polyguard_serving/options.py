@@ -28,7 +28,7 @@ LONGEST_ID = 200
 LONGEST_SCENARIO_ID = 64
 # Errors quote the offending value, never a whole document.
 LONGEST_SHOWN = 300
-MOST_ITEMS = 8192
+MOST_ITEMS = 2048
 LEAST_SECONDS, MOST_SECONDS = 0.25, 3600.0
 SCENARIO_PATTERN = f"^({'|'.join(SPLITS)})-({'|'.join(SUB_ENVIRONMENTS)})-({'|'.join(DIFFICULTIES)})-[0-9]{{1,6}}$"
 PATIENT_PATTERN = "^p?[0-9]{1,6}$"
@@ -228,7 +228,7 @@ def bad_field(problems: Sequence[Mapping[str, Any]]) -> PolyGuardError:
         return PolyGuardError(".".join(path) or "body", None, "add it: it is required")
     if kind == "extra_forbidden":
         fix = "remove it: no such field (see /schema and /docs for the fields)"
-    elif not path or kind in ("json_invalid", "model_attributes_type"):
+    elif (not path and kind != "value_error") or kind in ("json_invalid", "model_attributes_type"):
         path = [part for part in path if not part.isdecimal()]
         fix = "send a JSON object with the header Content-Type: application/json"
     else:

@@ -24,13 +24,14 @@ STATUS = {
     "NOT_FOUND": 404,
     "METHOD_NOT_ALLOWED": 405,
     "CONFLICT": 409,
+    # The request is fine; what it needs is not there. A server error would set off alarms for a missing model.
+    "MODEL_NOT_AVAILABLE": 409,
     "TOO_LARGE": 413,
     "VALIDATION_ERROR": 422,
     "RATE_LIMITED": 429,
+    "CAPACITY_REACHED": 429,
     "INTERNAL_ERROR": 500,
-    "CAPACITY_REACHED": 503,
     "BUSY": 503,
-    "MODEL_NOT_AVAILABLE": 503,
     "SESSION_ERROR": 503,
     "TIMEOUT": 504,
 }
@@ -93,7 +94,9 @@ async def _bad_input(request: Request, error: Exception) -> JSONResponse:
 async def _bad_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     bad = bad_field(error.errors())
-    return refused(Refusal("VALIDATION_ERROR", bad.field, bad.value, bad.fix))
+    # Fields that are each fine and do not go together: no schema says so.
+    code = "CONFLICT" if bad.field == "body" and error.errors()[0]["type"] == "value_error" else "VALIDATION_ERROR"
+    return refused(Refusal(code, bad.field, bad.value, bad.fix))
 
 
 async def _bad_address(request: Request, error: Exception) -> JSONResponse:

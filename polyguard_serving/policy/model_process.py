@@ -85,7 +85,7 @@ class ModelProcess:
         """The model's word on one decision.
 
         Raises:
-            Refusal: MODEL_NOT_AVAILABLE (503) without a model that loads, BUSY (503) with too many callers,
+            Refusal: MODEL_NOT_AVAILABLE (409) without a model that loads, BUSY (503) with too many callers,
                 TIMEOUT (504) when it takes too long.
             PolyGuardError: the model refuses the input.
         """

@@ -71,21 +71,21 @@ def _add_decisions(routes: APIRouter, app: FastAPI) -> None:
         """The active model: what the manifest names, and whether its process answers."""
         return decisions.model_status(services_of(app))
 
-    @routes.post("/policy/act", tags=TAG, responses=documented(404, 503, 504))
+    @routes.post("/policy/act", tags=TAG, responses=documented(404, 409, 503, 504))
     async def act(asked: ActRequest) -> ActAnswer:
         """The active model's choice among the candidates of a step, and which model spoke."""
         services = services_of(app)
         observation = await services.observation(asked)
         return decisions.act_answer(observation, await decisions.ask_model(services, observation))
 
-    @routes.post("/agents/run_step", tags=TAG, responses=documented(404, 503, 504))
+    @routes.post("/agents/run_step", tags=TAG, responses=documented(404, 409, 503, 504))
     async def run_step(asked: AgentsRequest) -> AgentsAnswer:
         """One step decided by the agents, with every agent's note. Nothing is applied to the episode."""
         return await decisions.run_agents(services_of(app), asked)
 
 
 def _add_lookups(routes: APIRouter, app: FastAPI) -> None:
-    @routes.get("/cases", tags=TABLES, responses=documented(503, 504))
+    @routes.get("/cases", tags=TABLES, responses=documented(409, 503, 504))
     async def cases(
         split: Annotated[str, Query(json_schema_extra={"enum": list(SPLITS)})] = "train",
         sub_environment: Annotated[str | None, Query(examples=list(SUB_ENVIRONMENTS))] = None,
@@ -97,7 +97,7 @@ def _add_lookups(routes: APIRouter, app: FastAPI) -> None:
         work = services_of(app).work
         return await work.run(lookups.cases, split, sub_environment, difficulty, offset, limit)
 
-    @routes.get("/evidence/search", tags=TABLES, responses=documented(503, 504))
+    @routes.get("/evidence/search", tags=TABLES, responses=documented(409, 503, 504))
     async def search(
         query: Annotated[str, Query(min_length=1, max_length=LONGEST_QUESTION)],
         most: Annotated[int, Query(ge=1, le=50)] = 5,
@@ -106,19 +106,19 @@ def _add_lookups(routes: APIRouter, app: FastAPI) -> None:
         services = services_of(app)
         return await services.work.run(lookups.evidence, services, EvidenceQuestion(query=query, most=most))
 
-    @routes.post("/evidence/search", tags=TABLES, responses=documented(503, 504))
+    @routes.post("/evidence/search", tags=TABLES, responses=documented(409, 503, 504))
     async def search_posted(question: EvidenceQuestion) -> EvidenceAnswer:
         """The passages that answer a question in plain words, best first."""
         services = services_of(app)
         return await services.work.run(lookups.evidence, services, question)
 
-    @routes.post("/regimen/review", tags=TABLES, responses=documented(503, 504))
+    @routes.post("/regimen/review", tags=TABLES, responses=documented(409, 503, 504))
     async def review(asked: ReviewRequest) -> ReviewAnswer:
         """Every finding of a patient's regimen, worst first."""
         services = services_of(app)
         return await services.work.run(lookups.review, services.knowledge, asked)
 
-    @routes.post("/interactions/check", tags=TABLES, responses=documented(503, 504))
+    @routes.post("/interactions/check", tags=TABLES, responses=documented(409, 503, 504))
     async def check(asked: InteractionsRequest) -> InteractionsAnswer:
         """Every interacting pair and combination among some drugs, worst first."""
         services = services_of(app)

@@ -72,9 +72,9 @@ def test_without_a_model_the_policy_says_so_and_nothing_stands_in(sent: dict[str
     with TestClient(app) as client:
         answer = client.post("/policy/act", json={"observation": sent})
         told = fits(client, "post", "/policy/act", answer)["error"]
-        assert answer.status_code == 503 and told["code"] == "MODEL_NOT_AVAILABLE" and "make demo" in told["fix"]
+        assert answer.status_code == 409 and told["code"] == "MODEL_NOT_AVAILABLE" and "make demo" in told["fix"]
         planned = client.post("/agents/run_step", json={"observation": sent, "planner": "model"})
-        assert planned.status_code == 503 and planned.json()["error"]["code"] == "MODEL_NOT_AVAILABLE"
+        assert planned.status_code == 409 and planned.json()["error"]["code"] == "MODEL_NOT_AVAILABLE"
         status = client.get("/policy/model_status").json()
         assert status["state"] == "absent" and status["source"] == "none" and "make demo" in status["reason"]
 

@@ -10,6 +10,7 @@ import pytest
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.policies import POLICIES
+from tests.serving.conftest import serving
 
 SCENARIO = "train-DDI-hard-000004"
 
@@ -122,3 +123,35 @@ def test_observations_and_states_say_it_too(http: httpx.Client) -> None:
     started = http.post("/reset", json={"scenario_id": SCENARIO}).json()
     assert started["observation"]["metadata"]["disclaimer"] == DISCLAIMER
     assert http.get("/state", params={"episode_id": started["episode_id"]}).json()["disclaimer"] == DISCLAIMER
+
+
+def test_capacity_is_told_with_when_to_try_again() -> None:
+    with serving("--episodes", "2", "--log", "off") as url, httpx.Client(base_url=url, trust_env=False) as http:
+        names = [http.post("/reset", json={}, timeout=60).json()["episode_id"] for _ in range(2)]
+        refused = http.post("/reset", json={})
+        assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1
+        assert refused.json()["error"]["code"] == "CAPACITY_REACHED"
+        assert http.delete(f"/episodes/{names[0]}").json() == {"episode_id": names[0]}
+        assert http.post("/reset", json={}).status_code == 200
+
+
+def test_a_step_may_ask_for_less(http: httpx.Client) -> None:
+    for detail, fields in (("compact", {"text", "candidates"}), ("reward", set())):
+        name = http.post("/reset", json={"scenario_id": SCENARIO}).json()["episode_id"]
+        step = {"episode_id": name, "action": {"text": "finish"}, "detail": detail, "timeout_s": 30}
+        answer = http.post("/step", json=step).json()
+        assert set(answer) == {"episode_id", "reward", "done", "steps_left"} | fields
+        assert "detail" not in http.get(f"/episodes/{name}").json()
+
+
+def test_the_task_api_speaks_openenvs_dialect_too(http: httpx.Client) -> None:
+    assert http.get("/list_environments").json() == ["polyguard"]
+    kinds = {entry["name"]: entry["type"] for entry in http.get("/polyguard/splits").json()}
+    assert kinds == {"train": "train", "validation": "validation", "holdout": "test"}
+    tasks = http.post("/polyguard/tasks", json={"split": "holdout"}).json()["tasks"]
+    assert http.post("/polyguard/num_tasks", json={"split": "holdout"}).json() == {"num_tasks": len(tasks)}
+    assert http.post("/polyguard/task", json={"split": "holdout", "index": 3}).json() == {"task": tasks[3]}
+    some = http.post("/polyguard/task_range", json={"split": "holdout", "start": 2, "stop": 5}).json()["tasks"]
+    assert some == tasks[2:5] and http.get(f"/tasks/{tasks[2]['task_id']}").json() == tasks[2]
+    beyond = http.post("/polyguard/task", json={"split": "holdout", "index": len(tasks)})
+    assert beyond.status_code == 404 and beyond.json()["error"]["field"] == "index"
