@@ -28,7 +28,7 @@ LONGEST_ID = 200
 LONGEST_SCENARIO_ID = 64
 # Errors quote the offending value, never a whole document.
 LONGEST_SHOWN = 300
-MOST_ITEMS = 2048
+MOST_ITEMS = 1024
 LEAST_SECONDS, MOST_SECONDS = 0.25, 3600.0
 SCENARIO_PATTERN = f"^({'|'.join(SPLITS)})-({'|'.join(SUB_ENVIRONMENTS)})-({'|'.join(DIFFICULTIES)})-[0-9]{{1,6}}$"
 PATIENT_PATTERN = "^p?[0-9]{1,6}$"

@@ -30,6 +30,7 @@ from polyguard_serving.environment import (
     EnvironmentState,
     PolyGuardEnvironment,
 )
+from tests.serving.conftest import serving
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 EPISODE = {"scenario_id": "train-LONGITUDINAL_DEPRESCRIBING-hard-000004", "seed": 7, "episode_id": "e"}
@@ -37,14 +38,15 @@ EPISODE = {"scenario_id": "train-LONGITUDINAL_DEPRESCRIBING-hard-000004", "seed"
 PATHS = "^/(reset|step|state|episodes|restore|batch|tasks|polyguard|price|mcp|health|ready|metadata|schema|list_)"
 
 
-def test_generated_requests_find_no_answer_that_breaks_the_schema(server_url: str, tmp_path: Path) -> None:
+def test_generated_requests_find_no_answer_that_breaks_the_schema(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    command = [
-        SCHEMATHESIS, "run", f"{server_url}/openapi.json", "--checks", "all", "--mode", "all", "--max-examples", "4",
-        "--seed", "1", "--max-time", "25", "--request-timeout", "30", "--continue-on-failure", "--no-color",
-        "--generation-database", "none", "--include-path-regex", PATHS, "--report-json-path", report,
-    ]  # fmt: skip
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    with serving("--log", "off") as url:
+        command = [
+            SCHEMATHESIS, "run", f"{url}/openapi.json", "--checks", "all", "--mode", "all", "--max-examples", "4",
+            "--seed", "1", "--max-time", "20", "--request-timeout", "60", "--max-response-time", "60", "--continue-on-failure", "--no-color",
+            "--generation-database", "none", "--include-path-regex", PATHS, "--report-json-path", report,
+        ]  # fmt: skip
+        ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     found = json.loads(report.read_text())
     assert found["failures"] == [] and found["errors"] == [], ran.stdout
     assert found["test_cases"]["generated"] > 100

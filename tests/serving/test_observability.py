@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from polyguard_serving import app as application
 from polyguard_serving.client import PolyGuardClient
 from polyguard_serving.logs import Log
+from polyguard_serving.service import Service
 from polyguard_serving.settings import Settings
 from polyguard_serving.tally import Tally, exposition
 from polyguard_serving.types import ServedAction
@@ -70,8 +71,8 @@ def test_what_happens_is_counted_and_logged_with_its_episode(tmp_path: Path) -> 
 def test_healthy_at_once_and_ready_when_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     app = application.create(Settings(log_format="off"))
     service = app.state.service
-    first = service._first_episode
-    monkeypatch.setattr(service, "_first_episode", lambda: (time.sleep(1.0), first()))
+    first = Service._first_episode
+    monkeypatch.setattr(Service, "_first_episode", lambda self: (time.sleep(1.0), first(self)))
     with TestClient(app) as client:
         assert client.get("/health").json() == {"status": "healthy"}
         starting = client.get("/ready")
