@@ -99,8 +99,9 @@ SubEnvironment = Annotated[str, OneOf(SUB_ENVIRONMENTS)]
 Split = Annotated[str, OneOf(SPLITS)]
 ScenarioId = Annotated[str, Field(max_length=LONGEST_SCENARIO_ID), Like(SCENARIO_PATTERN, "train-DDI-easy-000012")]
 PatientId = Annotated[str, Field(max_length=LONGEST_SCENARIO_ID), Like(PATIENT_PATTERN, "p000012")]
-Whole = Annotated[int, BeforeValidator(whole_number), Field(strict=True)]
-SEED = Annotated[Whole, Field(ge=0, lt=2**63)]
+# After a number's limits, which must stand next to the type to reach the schema.
+WHOLE = BeforeValidator(whole_number)
+SEED = Annotated[int, Field(ge=0, lt=2**63, strict=True), WHOLE]
 
 
 class ResetOptions(Options):
@@ -154,7 +155,9 @@ class Checkpoint(BaseModel):
     knowledge_fingerprint: str = Field(max_length=64)
 
 
-BatchAction = Annotated[Whole, Field(ge=0, le=1000)] | Annotated[str, Field(max_length=512)] | ServedAction
+BatchAction = (
+    Annotated[int, Field(ge=0, le=1000, strict=True), WHOLE] | Annotated[str, Field(max_length=512)] | ServedAction
+)
 
 
 class RestoreOptions(Options):

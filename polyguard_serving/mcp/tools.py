@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from polyguard_serving import clinic
 from polyguard_serving.episodes import Episodes
 from polyguard_serving.offload import Offload
-from polyguard_serving.options import NoOptions, Options, ResetOptions, StateOptions, StepArguments, StepOptions, Whole
+from polyguard_serving.options import WHOLE, NoOptions, Options, ResetOptions, StateOptions, StepArguments, StepOptions
 from polyguard_serving.types import ServedAction
 
 DrugName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -38,7 +38,7 @@ class Question(Options):
     """A question in plain words; any drug name or brand works."""
 
     question: str = Field(min_length=1, max_length=1000)
-    most: Whole = Field(default=5, ge=1, le=20)
+    most: Annotated[int, Field(ge=1, le=20, strict=True), WHOLE] = 5
 
 
 class Regimen(Options):

@@ -10,12 +10,12 @@ from pydantic import Field
 from polyguard_env.environment.splits import SPLITS
 from polyguard_serving.answers import Answer, Task, refusals
 from polyguard_serving.environment_words import NAME
-from polyguard_serving.options import Options, Split, Whole
+from polyguard_serving.options import WHOLE, Options, Split
 from polyguard_serving.refusals import Refusal
 from polyguard_serving.service import Service
 
 KIND_OF_SPLIT = {"train": "train", "validation": "validation", "holdout": "test"}
-Index = Annotated[Whole, Field(ge=0, le=100_000)]
+Index = Annotated[int, Field(ge=0, le=100_000, strict=True), WHOLE]
 NOT_FOUND = refusals("NOT_FOUND")
 
 

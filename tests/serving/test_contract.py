@@ -43,8 +43,9 @@ def test_generated_requests_find_no_answer_that_breaks_the_schema(tmp_path: Path
     with serving("--log", "off") as url:
         command = [
             SCHEMATHESIS, "run", f"{url}/openapi.json", "--checks", "all", "--mode", "all", "--max-examples", "4",
-            "--seed", "1", "--max-time", "20", "--request-timeout", "60", "--max-response-time", "60", "--continue-on-failure", "--no-color",
-            "--generation-database", "none", "--include-path-regex", PATHS, "--report-json-path", report,
+            "--seed", "1", "--max-time", "20", "--request-timeout", "60", "--max-response-time", "60",
+            "--continue-on-failure", "--no-color", "--generation-database", "none", "--include-path-regex", PATHS,
+            "--report-json-path", report,
         ]  # fmt: skip
         ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     found = json.loads(report.read_text())
