@@ -122,6 +122,10 @@ class Draft:
         self.pin("cirrhosis")
         self._person = replace(self._person, child_pugh=grade)
 
+    def set_frailty(self, frailty: int) -> None:
+        """Clinical Frailty Scale, 1 to 9."""
+        self._person = replace(self._person, frailty=frailty)
+
     def set_genotype(self, gene: str, phenotype: str) -> None:
         """Let a gene's phenotype be known."""
         self._person = replace(self._person, genotype={**self._person.genotype, gene: phenotype})

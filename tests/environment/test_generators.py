@@ -240,3 +240,21 @@ def test_speed_of_generating(env: PolyGuardEnv) -> None:
                 made += 1
     print(f"{1e3 * (time.perf_counter() - started) / made:.2f} ms per scenario")
     assert made == 120
+
+
+def test_prevention_is_taken_off_who_will_not_live_to_see_it_help(env: PolyGuardEnv) -> None:
+    seen = 0
+    for scenario in (s for d in DIFFICULTIES for s in posed("train", "LONGITUDINAL_DEPRESCRIBING", d)):
+        short = "limited_life_expectancy" in scenario.patient.conditions
+        against = {
+            rule.drug_id
+            for item in scenario.patient.regimen
+            for rule in env.index.rules("drug_disease", item.drug_id)
+            if rule.fields["condition"] == "limited_life_expectancy"
+        }
+        if scenario.mechanism == "time_to_benefit":
+            seen += 1
+            assert short and scenario.patient.frailty >= 7 and against & set(scenario.target_drugs)
+        if scenario.control:
+            assert not (short and against)
+    assert seen
