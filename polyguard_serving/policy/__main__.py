@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.net import checked_port, listen
+from polyguard_serving.answers import refusals
 from polyguard_serving.guard import Guard
 from polyguard_serving.logs import Log
 from polyguard_serving.options import Options
@@ -46,7 +47,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         """That the server answers."""
         return Health()
 
-    app.include_router(router(app, settings))
+    app.include_router(router(app, settings), responses=refusals())
     tally = Tally()
     log = Log.to_standard_error(tally) if settings.log_format == "json" else Log(tally)
     app.add_middleware(Guard, settings=settings, tally=tally, log=log)

@@ -65,7 +65,8 @@ async def run_agents(services: PolicyServices, asked: AgentsRequest) -> AgentsAn
         search = None if "evidence" in asked.without else services.index()
         return decide(observation, services.knowledge, chooser, asked.mode, search, asked.without)
 
-    return agents_answer(await services.work.run(work), source, reason)
+    thread = services.work if "evidence" in asked.without else services.searches
+    return agents_answer(await thread.run(work), source, reason)
 
 
 def agents_answer(decision: Decision, source: str, fallback_reason: str | None) -> AgentsAnswer:

@@ -95,10 +95,10 @@ def review(knowledge: KnowledgeBase, asked: ReviewRequest) -> ReviewAnswer:
         PolyGuardError: a bad field of the patient, or an unknown drug.
     """
     assumed: dict[str, Any] = {}
-    if asked.patient is not None:
+    if not asked.drugs:
         patient = patient_from(asked.patient, knowledge)
     else:
-        named = [resolve_drug(name, knowledge, f"drugs[{i}]") for i, name in enumerate(asked.drugs or ())]
+        named = [resolve_drug(name, knowledge, f"drugs[{i}]") for i, name in enumerate(asked.drugs)]
         regimen = tuple(RegimenItem(drug) for drug in dict.fromkeys(drug for found in named for drug in found))
         patient, assumed = Patient(patient_id="drugs", regimen=regimen, **ASSUMED), dict(ASSUMED)
     return reviewed(patient, knowledge, assumed)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import Enum
-from typing import Annotated, Any
+from functools import wraps
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, HTTPException, Query
 
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS
 from polyguard_env.environment.splits import SPLITS
-from polyguard_env.errors import PolyGuardError
+from polyguard_serving.answers import refusals
 from polyguard_serving.policy import decisions, lookups
 from polyguard_serving.policy.lake import STAGES, evaluation_report, model_runs, training_history
-from polyguard_serving.policy.services import services_of
+from polyguard_serving.policy.services import services_of, understood
 from polyguard_serving.policy.types import (
     LONGEST_QUESTION,
+    WORDS,
     ActAnswer,
     ActRequest,
     AgentsAnswer,
@@ -28,7 +30,6 @@ from polyguard_serving.policy.types import (
     InteractionsAnswer,
     InteractionsRequest,
     ModelStatus,
-    Refused,
     ReviewAnswer,
     ReviewRequest,
     StageHistory,
@@ -36,14 +37,25 @@ from polyguard_serving.policy.types import (
 )
 from polyguard_serving.refusals import Refusal
 
+LOOKED = refusals("NOT_FOUND", "CONFLICT", "BUSY", "TIMEOUT")
+DECIDED = refusals("NOT_FOUND", "CONFLICT", "BUSY", "MODEL_NOT_AVAILABLE", "TIMEOUT")
+REPORTED = refusals("NOT_FOUND", "CONFLICT")
+Answer = TypeVar("Answer")
+OTHER_METHODS = ["DELETE", "HEAD", "OPTIONS", "PATCH", "PUT", "TRACE"]
 TAG: list[str | Enum] = ["Policy"]
 TABLES: list[str | Enum] = ["Evidence"]
 REPORTS: list[str | Enum] = ["Reports"]
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals a route may answer with."""
-    return {status: {"model": Refused} for status in (422, *statuses)}
+def _known(call: Callable[..., Answer]) -> Callable[..., Answer]:
+    """The call, with refusals that tell what the knowledge lacks from what is malformed."""
+
+    @wraps(call)
+    def called(*given: Any) -> Answer:
+        with understood():
+            return call(*given)
+
+    return called
 
 
 def router(app: FastAPI, settings: object) -> APIRouter:
@@ -57,6 +69,7 @@ def router(app: FastAPI, settings: object) -> APIRouter:
         if hasattr(app.state, "policy"):
             await services_of(app).model.close()
             services_of(app).work.close()
+            services_of(app).searches.close()
 
     routes = APIRouter(lifespan=ending)
     _add_decisions(routes, app)
@@ -71,72 +84,79 @@ def _add_decisions(routes: APIRouter, app: FastAPI) -> None:
         """The active model: what the manifest names, and whether its process answers."""
         return decisions.model_status(services_of(app))
 
-    @routes.post("/policy/act", tags=TAG, responses=documented(404, 409, 503, 504))
+    @routes.post("/policy/act", tags=TAG, responses=DECIDED)
     async def act(asked: ActRequest) -> ActAnswer:
         """The active model's choice among the candidates of a step, and which model spoke."""
         services = services_of(app)
         observation = await services.observation(asked)
         return decisions.act_answer(observation, await decisions.ask_model(services, observation))
 
-    @routes.post("/agents/run_step", tags=TAG, responses=documented(404, 409, 503, 504))
+    @routes.post("/agents/run_step", tags=TAG, responses=DECIDED)
     async def run_step(asked: AgentsRequest) -> AgentsAnswer:
         """One step decided by the agents, with every agent's note. Nothing is applied to the episode."""
         return await decisions.run_agents(services_of(app), asked)
 
 
 def _add_lookups(routes: APIRouter, app: FastAPI) -> None:
-    @routes.get("/cases", tags=TABLES, responses=documented(409, 503, 504))
+    @routes.get("/cases", tags=TABLES, responses=LOOKED)
     async def cases(
         split: Annotated[str, Query(json_schema_extra={"enum": list(SPLITS)})] = "train",
-        sub_environment: Annotated[str | None, Query(examples=list(SUB_ENVIRONMENTS))] = None,
-        difficulty: Annotated[str | None, Query(examples=list(DIFFICULTIES))] = None,
+        sub_environment: Annotated[str | None, Query(json_schema_extra={"enum": list(SUB_ENVIRONMENTS)})] = None,
+        difficulty: Annotated[str | None, Query(json_schema_extra={"enum": list(DIFFICULTIES)})] = None,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
         limit: Annotated[int, Query(ge=1, le=50)] = 12,
     ) -> CasesAnswer:
         """Cases to try: scenarios as an agent first sees them."""
         work = services_of(app).work
-        return await work.run(lookups.cases, split, sub_environment, difficulty, offset, limit)
+        return await work.run(_known(lookups.cases), split, sub_environment, difficulty, offset, limit)
 
-    @routes.get("/evidence/search", tags=TABLES, responses=documented(409, 503, 504))
+    @routes.get("/evidence/search", tags=TABLES, responses=LOOKED)
     async def search(
-        query: Annotated[str, Query(min_length=1, max_length=LONGEST_QUESTION)],
+        query: Annotated[str, Query(min_length=1, max_length=LONGEST_QUESTION, pattern=WORDS)],
         most: Annotated[int, Query(ge=1, le=50)] = 5,
     ) -> EvidenceAnswer:
         """The passages that answer a question in plain words, best first."""
         services = services_of(app)
-        return await services.work.run(lookups.evidence, services, EvidenceQuestion(query=query, most=most))
+        return await services.searches.run(_known(lookups.evidence), services, EvidenceQuestion(query=query, most=most))
 
-    @routes.post("/evidence/search", tags=TABLES, responses=documented(409, 503, 504))
+    @routes.post("/evidence/search", tags=TABLES, responses=LOOKED)
     async def search_posted(question: EvidenceQuestion) -> EvidenceAnswer:
         """The passages that answer a question in plain words, best first."""
         services = services_of(app)
-        return await services.work.run(lookups.evidence, services, question)
+        return await services.searches.run(_known(lookups.evidence), services, question)
 
-    @routes.post("/regimen/review", tags=TABLES, responses=documented(409, 503, 504))
+    @routes.api_route("/evidence/search", methods=OTHER_METHODS, include_in_schema=False)
+    async def search_otherwise() -> None:
+        """The two routes of this path are told apart by their method; a third is told of both."""
+        raise HTTPException(405, headers={"Allow": "GET, POST"})
+
+    @routes.post("/regimen/review", tags=TABLES, responses=LOOKED)
     async def review(asked: ReviewRequest) -> ReviewAnswer:
         """Every finding of a patient's regimen, worst first."""
         services = services_of(app)
-        return await services.work.run(lookups.review, services.knowledge, asked)
+        return await services.work.run(_known(lookups.review), services.knowledge, asked)
 
-    @routes.post("/interactions/check", tags=TABLES, responses=documented(409, 503, 504))
+    @routes.post("/interactions/check", tags=TABLES, responses=LOOKED)
     async def check(asked: InteractionsRequest) -> InteractionsAnswer:
         """Every interacting pair and combination among some drugs, worst first."""
         services = services_of(app)
-        return await services.work.run(lookups.interactions, services.knowledge, asked)
+        return await services.work.run(_known(lookups.interactions), services.knowledge, asked)
 
 
 def _add_reports(routes: APIRouter, app: FastAPI) -> None:
-    @routes.get("/evaluation/summary", tags=REPORTS, responses=documented(404))
+    @routes.get("/evaluation/summary", tags=REPORTS, responses=REPORTED)
     async def evaluation() -> EvaluationAnswer:
         """The newest evaluation of models and policies on holdout scenarios, as the asset graph reported it."""
         name, report = evaluation_report(services_of(app).lake)
         policies, differences = report.get("policies"), report.get("differences")
         if not isinstance(policies, dict) or not isinstance(differences, dict):
-            raise PolyGuardError(name, sorted(report)[:10], "materialize it again: it has no policies or differences")
+            raise Refusal(
+                "CONFLICT", name, sorted(report)[:10], "materialize it again: it has no policies or differences"
+            )
         kept = {key: value for key, value in report.items() if key not in ("policies", "differences", "disclaimer")}
         return EvaluationAnswer(report=name, policies=policies, differences=differences, details=kept)
 
-    @routes.get("/training/metrics", tags=REPORTS, responses=documented(404))
+    @routes.get("/training/metrics", tags=REPORTS, responses=REPORTED)
     async def training(
         model_run: Annotated[str | None, Query(max_length=100, description="the first one trained by default")] = None,
     ) -> TrainingAnswer:
@@ -147,7 +167,7 @@ def _add_reports(routes: APIRouter, app: FastAPI) -> None:
             raise Refusal("NOT_FOUND", "training", "models", "run make demo, or materialize sft_adapter (make ui)")
         run = model_run if model_run is not None else runs[0]
         if run not in runs:
-            raise PolyGuardError("model_run", run, f"use one of {', '.join(runs)}")
+            raise Refusal("NOT_FOUND", "model_run", run, f"use one of {', '.join(runs)}")
         stages = []
         for stage in STAGES:
             rows = training_history(lake, run, stage)

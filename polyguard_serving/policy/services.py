@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +23,13 @@ from polyguard_serving.options import StateOptions
 from polyguard_serving.policy.lake import data_lake
 from polyguard_serving.policy.model_process import ModelProcess
 from polyguard_serving.policy.types import Decided
+from polyguard_serving.refusals import Refusal
 
 if TYPE_CHECKING:
     from polyguard_env.evidence.search import EvidenceIndex
 
+# Fields that name one drug.
+DRUG_FIELD = re.compile(r"drugs\[|[.]drug(_id)?$")
 INDEX_FOLDER = "evidence/index"
 
 
@@ -39,8 +45,9 @@ class PolicyServices:
         self.lake = lake if lake is not None else data_lake()
         self.model = model if model is not None else ModelProcess(self.lake)
         self.knowledge = KnowledgeBase.default()
-        # Reviews and agents take milliseconds; the first search makes the index, which takes seconds.
+        # Reviews take milliseconds; the first search makes the index, which takes seconds: neither waits for the other.
         self.work = Offload("policy", threads=1, waiting=32, timeout_s=60.0)
+        self.searches = Offload("evidence", threads=1, waiting=32, timeout_s=60.0)
         self._index: EvidenceIndex | None = None
         self._lock = threading.Lock()
         self.index_kind = "packaged"
@@ -69,8 +76,9 @@ class PolicyServices:
         Raises:
             PolyGuardError: an episode this server does not hold, or an observation no environment would send.
         """
-        found = asked.observation if asked.observation is not None else await self._of_episode(str(asked.episode_id))
-        return checked_observation(found, self.knowledge)
+        found = asked.observation if not asked.episode_id else await self._of_episode(asked.episode_id)
+        with understood():
+            return checked_observation(found, self.knowledge)
 
     async def _of_episode(self, episode_id: str) -> PolyGuardObservation:
         service = getattr(self.app.state, "service", None)
@@ -80,6 +88,18 @@ class PolicyServices:
         # whichever worker owns it.
         saved = json.loads(await service.episodes.call("checkpoint", StateOptions(episode_id=episode_id)))
         return PolyGuardEnv().set_state(saved["checkpoint"])
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """What is said fits its schema; when it does not fit the knowledge, that is NOT_FOUND for a drug, else CONFLICT."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except PolyGuardError as error:
+        code = "NOT_FOUND" if DRUG_FIELD.search(error.field) else "CONFLICT"
+        raise Refusal(code, error.field, error.value, error.fix) from error
 
 
 def services_of(app: FastAPI) -> PolicyServices:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from polyguard_env.agents.board import ABLATIONS
 from polyguard_env.agents.modes import MODES
@@ -13,6 +13,8 @@ from polyguard_env.knowledge.schema import SEVERITIES
 from polyguard_serving.options import LONGEST_ID, Options
 
 MOST_DRUGS, LONGEST_NAME, LONGEST_QUESTION = 60, 200, 1000
+# Something other than white space.
+WORDS = r"[^\s]"
 Severity = Literal["minor", "moderate", "major", "contraindicated"]
 assert set(SEVERITIES) == {"minor", "moderate", "major", "contraindicated"}
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
@@ -24,19 +26,20 @@ class Said(Options):
     disclaimer: str = DISCLAIMER
 
 
-class RefusedDetail(Options):
-    """Why a request was refused."""
-
-    code: str
-    field: str
-    value: str
-    fix: str
+def one_of(*names: str) -> ConfigDict:
+    """A model's configuration that documents: exactly one of these fields."""
+    return ConfigDict(extra="forbid", json_schema_extra={"oneOf": [{"required": [name]} for name in names]})
 
 
-class Refused(Options):
-    """A refusal: what was wrong, and what to do about it."""
+def exactly_one(values: Any, *names: str) -> Any:
+    """The values, when exactly one of the fields is among them.
 
-    error: RefusedDetail
+    Raises:
+        ValueError: none or several are.
+    """
+    if isinstance(values, dict) and sum(name in values for name in names) != 1:
+        raise ValueError(f"give exactly one of {' and '.join(names)}")
+    return values
 
 
 class SentObservation(PolyGuardObservation):
@@ -48,14 +51,14 @@ class SentObservation(PolyGuardObservation):
 class Decided(Options):
     """The step to decide: an episode held by this server, or an observation as the environment gave it."""
 
-    episode_id: str | None = Field(default=None, min_length=1, max_length=LONGEST_ID)
-    observation: SentObservation | None = None
+    model_config = one_of("episode_id", "observation")
+    episode_id: str = Field(default="", min_length=1, max_length=LONGEST_ID)
+    observation: SentObservation = Field(default=None)  # type: ignore[assignment]
 
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Decided:
-        if (self.episode_id is None) == (self.observation is None):
-            raise ValueError("give either episode_id or observation")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _one_of_both(cls, values: Any) -> Any:
+        return exactly_one(values, "episode_id", "observation")
 
 
 class ActRequest(Decided):
@@ -215,7 +218,7 @@ class CasesAnswer(Said):
 class EvidenceQuestion(Options):
     """A question in plain words."""
 
-    query: str = Field(min_length=1, max_length=LONGEST_QUESTION)
+    query: str = Field(min_length=1, max_length=LONGEST_QUESTION, pattern=WORDS)
     most: int = Field(default=5, ge=1, le=50)
 
 
@@ -249,17 +252,17 @@ class EvidenceAnswer(Said):
 class ReviewRequest(Options):
     """A patient (as `python -m polyguard_env review --patient` reads one), or a plain list of drugs."""
 
-    patient: dict[str, JsonValue] | None = Field(
-        default=None,
+    model_config = one_of("patient", "drugs")
+    patient: dict[str, JsonValue] = Field(
+        default_factory=dict,
         examples=[{"age": 81, "sex": "F", "weight": 62, "height": 158, "regimen": ["warfarin", "ibuprofen"]}],
     )
-    drugs: list[Name] | None = Field(default=None, min_length=1, max_length=MOST_DRUGS)
+    drugs: list[Name] = Field(default_factory=list, min_length=1, max_length=MOST_DRUGS)
 
-    @model_validator(mode="after")
-    def _one_of_both(self) -> ReviewRequest:
-        if (self.patient is None) == (self.drugs is None):
-            raise ValueError("give either patient or drugs")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _one_of_both(cls, values: Any) -> Any:
+        return exactly_one(values, "patient", "drugs")
 
 
 class ReviewedDrug(Options):

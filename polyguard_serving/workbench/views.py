@@ -245,7 +245,9 @@ def decision(case: Case) -> str:
         f"<li>{escape(p['text'])} <code>{escape(p['passage_id'])}</code> ({escape(p['source'])}, {p['year']})</li>"
         for p in passages
     )
-    forecasts = next((n["details"]["forecasts"] for n in made["trace"] if "forecasts" in n["details"]), [])
+    forecasts: Sequence[dict[str, Any]] = next(
+        (n["details"]["forecasts"] for n in made["trace"] if "forecasts" in n["details"]), ()
+    )
     return (
         f"<div class='pg-decision'><p class='pg-choice'>{escape(made['candidate']['text'])}</p>"
         f"<p class='pg-by'>chosen by {escape(made['by'])}{sure}</p><dl class='pg-effects'>{explanation}</dl>"

@@ -105,7 +105,7 @@ def test_an_observation_no_environment_sends_is_refused(api: TestClient, sent: d
     broken = json.loads(json.dumps(sent))
     broken["regimen"][0]["dose"] = "much"
     answer = api.post("/agents/run_step", json={"observation": broken})
-    assert answer.status_code == 422 and answer.json()["error"]["field"] == "observation.regimen[0].dose"
+    assert answer.status_code == 409 and answer.json()["error"]["field"] == "observation.regimen[0].dose"
 
 
 def test_cases_are_paged_and_alternate(api: TestClient) -> None:
@@ -116,7 +116,7 @@ def test_cases_are_paged_and_alternate(api: TestClient) -> None:
     assert again == found["cases"][2:]
     one = api.get("/cases", params={"sub_environment": "DDI", "difficulty": "hard", "limit": 1}).json()["cases"][0]
     assert one["scenario_id"] == "train-DDI-hard-000000" and one["drugs"]
-    assert api.get("/cases", params={"sub_environment": "NONE"}).status_code == 422
+    assert api.get("/cases", params={"sub_environment": "NONE"}).status_code == 409
 
 
 def test_evidence_is_found_either_way(api: TestClient) -> None:
@@ -147,7 +147,7 @@ def test_interactions_are_checked_pair_by_pair(api: TestClient) -> None:
     pair = next(p for p in found["interactions"] if p["drugs"] == ["ibuprofen", "warfarin"])
     assert pair["severity"] == "major" and pair["sources"] and len(pair["sources"]) == len(pair["years"])
     same = api.post("/interactions/check", json={"drugs": ["warfarin", "Coumadin"]})
-    assert same.status_code == 422 and "two different" in same.json()["error"]["fix"]
+    assert same.status_code == 409 and "two different" in same.json()["error"]["fix"]
 
 
 def test_reports_of_the_data_lake_are_served_or_named_as_missing(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_reports_of_the_data_lake_are_served_or_named_as_missing(tmp_path: Path)
         (folder / "grpo_history.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
         found = fits(client, "get", "/training/metrics", client.get("/training/metrics"))
         assert found["model_runs"] == ["tiny"] and found["stages"][0]["rows"][1] == {"step": 2.0, "reward": 0.6}
-        assert client.get("/training/metrics", params={"model_run": "huge"}).status_code == 422
+        assert client.get("/training/metrics", params={"model_run": "huge"}).status_code == 404
 
 
 def test_an_episode_of_the_same_server_is_decided_by_its_id(tiny_lake: Path) -> None:
