@@ -63,7 +63,8 @@ class Coded:
 
     def renumbered(self, numbers: Mapping[Any, int]) -> np.ndarray:
         """The rows' values as numbers, shape (rows,)."""
-        return np.array([numbers[value] for value in self.values], dtype=np.int64)[self.codes]
+        numbered: np.ndarray = np.array([numbers[value] for value in self.values], dtype=np.int64)[self.codes]
+        return numbered
 
 
 class KnowledgeBase:
@@ -208,7 +209,8 @@ class KnowledgeBase:
 
 def _read(path: Path) -> pd.DataFrame:
     # One thread, and not as a data set: small files, read when a server starts, in as little memory as they need.
-    return pq.ParquetFile(path).read(use_threads=False).to_pandas()
+    frame: pd.DataFrame = pq.ParquetFile(path).read(use_threads=False).to_pandas()
+    return frame
 
 
 def _rule(row: Any) -> Rule:
