@@ -40,6 +40,9 @@ class Plan:
     difficulties: tuple[str, ...] = DIFFICULTIES
 
     def __post_init__(self) -> None:
+        for name in self.difficulties:
+            if name not in DIFFICULTIES:
+                raise PolyGuardError("difficulties", name, f"use some of {', '.join(DIFFICULTIES)}")
         if self.scenarios < 1:
             raise PolyGuardError("scenarios", self.scenarios, "measure at least 1 scenario per cell")
 
@@ -54,7 +57,9 @@ class Plan:
 
 def contestants() -> dict[str, Callable[[], Policy]]:
     """The ladder of reference policies and every attack, by name."""
-    return {name: POLICIES[name] for name in LADDER} | panel()
+    makers: dict[str, Callable[[], Policy]] = {name: POLICIES[name] for name in LADDER}
+    makers.update(panel())
+    return makers
 
 
 def play(env: PolyGuardEnv, policy: Policy, scenario_id: str, seed: int) -> dict[str, Any]:

@@ -26,19 +26,24 @@ CHECK_LINES = LINES | {
 
 
 class TrustSizes(dg.Config):  # type: ignore[misc]
-    """How much the scoreboard measures; the defaults suit `make demo`, the published page uses more.
+    """How much the scoreboard measures; the defaults suit `make demo`, the published page measures far more.
 
     Attributes:
+        difficulties: which are played.
         scenarios, searched, leakage, harm: per sub-environment and difficulty. harm_seeds: seeds of each episode.
         regimens: random regimens both checkers review.
     """
 
-    scenarios: int = 6
+    difficulties: list[str] = ["medium"]
+    scenarios: int = 4
     searched: int = 1
-    leakage: int = 40
+    leakage: int = 30
     harm: int = 4
-    harm_seeds: int = 2
-    regimens: int = 10_000
+    harm_seeds: int = 1
+    regimens: int = 2_000
+
+    def sizes(self) -> Sizes:
+        return Sizes(**{name: value for name, value in self.model_dump().items() if name != "difficulties"})
 
 
 @dg.asset(
@@ -55,7 +60,10 @@ def trust_scoreboard(context: dg.AssetExecutionContext, config: TrustSizes, sett
     """Policies and attacks by sub-environment and difficulty, leaks by shape, reward against harm, a second checker."""
     folder = knowledge_folder()
     env = PolyGuardEnv(KnowledgeBase.load(folder))
-    board = scoreboard(env, Sizes(**config.model_dump()), settings.seed, snapshot=folder, progress=context.log.info)
+    board = scoreboard(
+        env, config.sizes(), settings.seed, difficulties=tuple(config.difficulties), snapshot=folder,
+        progress=context.log.info,
+    )  # fmt: skip
     path = write_json(reports_folder() / f"{NAME}.json", board)
     chart = grouped_bars(by_sub_environment(board), "Mean episode reward on holdout, by sub-environment")
     return dg.MaterializeResult(
