@@ -24,7 +24,8 @@ from websockets.exceptions import ConnectionClosed
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS, make_id
 
 ANSWER_SECONDS = 60.0
-SCENARIOS = 40
+# Of each kind and difficulty; few, so that what the server remembers of scenarios is full after the warm-up.
+SCENARIOS = 2
 MOST_STEPS = 12
 MOST_PAUSE_SECONDS = 0.5
 Behaviour = Callable[[str, random.Random], Awaitable[int]]
