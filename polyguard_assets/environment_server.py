@@ -71,17 +71,22 @@ def _wait_for(process: subprocess.Popen[bytes], log: Path) -> str:
         line = next((part for part in text.splitlines() if part.startswith(BANNER)), "")
         if line:
             url = line.removeprefix(BANNER).strip()
-            try:
-                check_health(url)
+            if ready(url):
                 return url
-            except PolyGuardError:
-                pass  # bound but not yet serving; the deadline bounds the wait
         if process.poll() is not None:
             raise PolyGuardError(
                 "environment_server", text.strip()[-300:], f"see {log.name}; run 'make serve' to try it"
             )
         time.sleep(0.1)
     raise PolyGuardError("environment_server", log.name, f"it did not answer within {START_SECONDS:.0f} s; see the log")
+
+
+def ready(url: str) -> bool:
+    """Whether a server has loaded its knowledge; it is healthy before that, but answers nothing else yet."""
+    try:
+        return httpx.get(f"{url}/ready", timeout=5.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def check_health(url: str) -> None:

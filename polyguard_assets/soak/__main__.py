@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from polyguard_assets.environment_server import BANNER, START_SECONDS, check_health, stop
+from polyguard_assets.environment_server import BANNER, START_SECONDS, ready, stop
 from polyguard_assets.paths import project_root, reports_folder
 from polyguard_assets.soak.behaviours import BEHAVIOURS, Behaviour, ask, opened
 from polyguard_assets.soak.measures import Sample, look, slope
@@ -145,11 +145,8 @@ def server(idle: float, workers: int, log: Path) -> tuple[subprocess.Popen[bytes
         found = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(BANNER)]
         if found:
             url = found[0].removeprefix(BANNER).strip()
-            try:
-                check_health(url)
+            if ready(url):
                 return process, url
-            except PolyGuardError:
-                pass  # bound but not yet serving; the deadline bounds the wait
         time.sleep(0.1)
     stop(process)
     raise PolyGuardError(
