@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.options import bad_field, described
@@ -35,6 +36,7 @@ STATUS = {
     "SESSION_ERROR": 503,
     "TIMEOUT": 504,
 }
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CODES = {status: code for code, status in reversed(STATUS.items())}
 
 
@@ -105,10 +107,23 @@ async def _bad_address(request: Request, error: Exception) -> JSONResponse:
     if code == "NOT_FOUND":
         named = Refusal(code, "path", request.url.path, "see /docs for the paths this server has")
     elif code == "METHOD_NOT_ALLOWED":
-        allowed = (error.headers or {}).get("Allow", "another method")
+        allowed = ", ".join(sorted(methods_of(request)))
         named = Refusal(code, "method", request.method, f"use {allowed} for {request.url.path}")
+        answer = refused(named)
+        answer.headers["Allow"] = allowed
+        return answer
     else:
         named = Refusal(code, "request", request.url.path, str(error.detail))
     answer = refused(named)
     answer.headers.update(error.headers or {})
     return answer
+
+
+def methods_of(request: Request) -> set[str]:
+    """Every method some route has for the request's path; the first route alone knows only its own."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    return {
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    }
