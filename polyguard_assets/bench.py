@@ -5,6 +5,7 @@ Rates on a shared machine swing; each is the median of repeats, with the spread 
 
 from __future__ import annotations
 
+import json
 import platform
 import statistics
 import subprocess
@@ -42,11 +43,13 @@ def main() -> int:
         "million_patients_to_parquet": million(),
         "server_priced_states_per_second": priced(ids),
     }
+    serving = served()
     report = {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "knowledge_fingerprint": knowledge.fingerprint,
         "results": results,
+        "serving": serving,
     }
     path = write_json(reports_folder() / "bench.json", report)
     for name, result in results.items():
@@ -54,6 +57,7 @@ def main() -> int:
             print(f"{name:<34} {result['median']:>12.1f}   [{result['lowest']:.1f}, {result['highest']:.1f}]")
         else:
             print(name, *(f"{key} {value:,.1f}" for key, value in result.items()), sep="\n    ")
+    print(json.dumps(serving["ratios_to_stock"], indent=1))
     print(f"written to data_lake/reports/{path.name}")
     return 0
 
@@ -110,6 +114,13 @@ def million() -> dict[str, float]:
             seconds, size, peak = (float(value) for value in output)
             found |= {f"seconds_{count}": seconds, f"bytes_{count}": size, f"peak_bytes_{count}": peak}
     return found
+
+
+def served() -> dict[str, Any]:
+    """The server beside OpenEnv's own, as its package measures it."""
+    command = [sys.executable, "-m", "polyguard_serving.bench"]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(ran.stdout))
 
 
 def priced(ids: list[str]) -> dict[str, float]:

@@ -82,8 +82,8 @@ def test_a_large_batch_does_not_hold_up_other_callers(server_url: str) -> None:
 
 
 def test_a_refusal_reaches_the_caller_with_its_field_and_fix(server_url: str) -> None:
-    with PriceClient(server_url) as client, pytest.raises(PolyGuardError, match="scenario_id"):
-        client.price([PriceItem(scenario_id="nowhere", actions=["finish"])])
+    with PriceClient(server_url) as client, pytest.raises(PolyGuardError, match="prefix"):
+        client.price([PriceItem(scenario_id=SCENARIO, prefix=["fly"], actions=["finish"])])
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense"])

@@ -102,7 +102,7 @@ def test_a_checkpoint_is_the_domains_own(server_url: str) -> None:
     ("change", "status"),
     [
         ({"knowledge_fingerprint": "0" * 16}, 409),
-        ({"scenario_id": "nowhere"}, 409),
+        ({"scenario_id": "nowhere"}, 422),
         ({"seed": -1}, 422),
         ({"episode": {}}, 409),
         ({"episode": [1]}, 409),

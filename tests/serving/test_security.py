@@ -59,7 +59,7 @@ def test_beyond_loopback_there_is_a_rate() -> None:
 
 @pytest.mark.parametrize("path", ["/tasks", "/metadata", "/metrics", "/openapi.json", "/docs", "/", "/nowhere"])
 def test_nothing_but_probes_answers_without_the_token(guarded: tuple[str, Path], path: str) -> None:
-    with httpx.Client(base_url=guarded[0], trust_env=False) as http:
+    with httpx.Client(base_url=guarded[0], trust_env=False, timeout=120) as http:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic !!"}, {"Authorization": TOKEN}):
             answer = http.get(path, headers=headers)
             assert answer.status_code == 401 and "Bearer" in answer.headers["www-authenticate"]

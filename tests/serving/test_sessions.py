@@ -65,10 +65,17 @@ def test_idle_episodes_are_dropped_and_used_ones_kept() -> None:
     assert store.names() == ["a"] and store.slots.taken == 1
 
 
+class BrokenEnv(PolyGuardEnv):
+    """An environment that refuses every reset."""
+
+    def reset(self, *arguments: Any, **named: Any) -> PolyGuardObservation:
+        raise PolyGuardError("difficulty", "brutal", "use another")
+
+
 def test_a_refused_reset_holds_nothing() -> None:
-    store = EpisodeStore()
+    store = EpisodeStore(make=BrokenEnv)
     with pytest.raises(PolyGuardError, match="difficulty"):
-        store.start(ResetOptions(difficulty="brutal"))
+        store.start(ResetOptions())
     assert len(store) == 0 and store.slots.taken == 0
 
 
