@@ -10,7 +10,7 @@ from polyguard_env.agents.board import ABLATIONS
 from polyguard_env.agents.modes import MODES
 from polyguard_env.environment.messages import DISCLAIMER, Candidate, PolyGuardAction, PolyGuardObservation
 from polyguard_env.knowledge.schema import SEVERITIES
-from polyguard_serving.options import LONGEST_ID, Options
+from polyguard_serving.options import EPISODE_ID, Options
 
 MOST_DRUGS, LONGEST_NAME, LONGEST_QUESTION = 60, 200, 1000
 # Something other than white space.
@@ -52,7 +52,7 @@ class Decided(Options):
     """The step to decide: an episode held by this server, or an observation as the environment gave it."""
 
     model_config = one_of("episode_id", "observation")
-    episode_id: str = Field(default="", min_length=1, max_length=LONGEST_ID)
+    episode_id: EPISODE_ID = ""
     observation: SentObservation = Field(default=None)  # type: ignore[assignment]
 
     @model_validator(mode="before")

@@ -92,7 +92,7 @@ def test_the_agents_decide_and_leave_a_trace(api: TestClient, sent: dict[str, An
     "body",
     [
         {}, {"episode_id": "e", "observation": None, "mode": "anarchy"}, {"observation": {"episode_id": "e"}},
-        {"episode_id": "nobody"}, {"without": ["patience"]},
+        {"episode_id": "nobody"}, {"episode_id": "\u0087 x"}, {"without": ["patience"]},
     ],
 )  # fmt: skip
 def test_a_bad_step_is_one_clear_refusal(api: TestClient, body: dict[str, Any]) -> None:
