@@ -22,7 +22,7 @@ from polyguard_env.policies.policy import Policy
 from polyguard_env.rollouts import run_episodes, summarise
 
 EPISODES = 40
-ON_MOVES = ("DDI", "REGIMEN_RISK", "LONGITUDINAL_DEPRESCRIBING", "NEW_DRUG_DECOMPOSITION")
+ON_MOVES = ("DDI", "REGIMEN_RISK", "LONGITUDINAL_DEPRESCRIBING")
 LADDER = ("oracle", "rule_based", "random_legal")
 
 
@@ -39,7 +39,7 @@ def test_oracle_over_rules_over_random_over_no_change(sub_environment: str, diff
     means = {name: summarise(played(sub_environment, difficulty, name)) for name in (*LADDER, "no_change")}
     assert means["oracle"]["reward"] > 0.9
     assert means["oracle"]["ci"][0] > means["rule_based"]["ci"][1]
-    assert means["rule_based"]["reward"] > means["random_legal"]["reward"] > means["no_change"]["reward"]
+    assert means["rule_based"]["reward"] > max(means["random_legal"]["reward"], means["no_change"]["reward"])
     assert means["oracle"]["severe_harm"] < means["no_change"]["severe_harm"]
     assert all(summary["at_bound"] == 0.0 for summary in means.values())
 
