@@ -130,7 +130,8 @@ class PolyGuardClient(EnvClient[ServedAction, ServedObservation, ServedState]):
             await self._ask(_restoring(self._saved, None))
 
     async def _drop(self) -> None:
-        connection, self._ws, self._ws_loop = self._ws, None, None
+        connection: Any = self._ws
+        self._ws = self._ws_loop = None
         if connection is not None:
             self._schedule_socket_close(connection)
 

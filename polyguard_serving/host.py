@@ -96,9 +96,8 @@ class Host:
         return await run_batch([call(name, action) for name, action in pairs], batch.detail, self.tally)
 
     def _acted(self, name: str, action: int | str | ServedAction) -> PolyGuardObservation:
-        if not isinstance(action, ServedAction):
-            action = self.store.get(name).read(action)
-        seen = self.store.step(name, action)
+        whole = action if isinstance(action, ServedAction) else self.store.get(name).read(action)
+        seen = self.store.step(name, whole)
         self.stepped(seen)
         return seen
 

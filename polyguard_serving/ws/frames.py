@@ -6,7 +6,7 @@ It takes text, binary, fragmented messages, ping, pong and close from a client, 
 
 from __future__ import annotations
 
-from websockets.frames import Opcode, apply_mask
+from websockets.frames import Opcode, apply_mask  # type: ignore[attr-defined]
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = (
     int(code) for code in (Opcode.CONT, Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE, Opcode.PING, Opcode.PONG)

@@ -56,7 +56,7 @@ class Connection(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.scope["extensions"][EXTENSION] = self  # type: ignore[index,typeddict-unknown-key]
+            self.scope["extensions"][EXTENSION] = self  # type: ignore[index,assignment]
 
     def take_over(self, session: Session) -> asyncio.Future[None]:
         """Hand the accepted connection to a session; the result is done when the connection is gone."""

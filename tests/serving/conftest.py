@@ -53,5 +53,5 @@ def short_lived_url() -> Iterator[str]:
 
 @pytest.fixture
 def http(server_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server_url, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=server_url, timeout=90, trust_env=False) as client:
         yield client

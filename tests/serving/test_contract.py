@@ -104,7 +104,7 @@ def test_openenvs_own_server_answers_the_same(server_url: str) -> None:
                 socket.send_json(message)
                 answers.append(socket.receive_json())
             schemas = client.get("/schema").json()
-        mine = httpx.get(f"{server_url}/schema", trust_env=False).json()
+        mine = httpx.get(f"{server_url}/schema", trust_env=False, timeout=60).json()
         for name in ("action", "observation", "state"):
             assert set(mine[name]["properties"]) == set(schemas[name]["properties"])
         return answers

@@ -126,7 +126,10 @@ def test_observations_and_states_say_it_too(http: httpx.Client) -> None:
 
 
 def test_capacity_is_told_with_when_to_try_again() -> None:
-    with serving("--episodes", "2", "--log", "off") as url, httpx.Client(base_url=url, trust_env=False) as http:
+    with (
+        serving("--episodes", "2", "--log", "off") as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=60) as http,
+    ):
         names = [http.post("/reset", json={}, timeout=60).json()["episode_id"] for _ in range(2)]
         refused = http.post("/reset", json={})
         assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1

@@ -9,6 +9,8 @@ import httpx
 import pytest
 from fastmcp import Client
 from jsonschema import Draft202012Validator
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
 
 SCENARIO = "train-DDI-hard-000004"
 
@@ -104,3 +106,30 @@ def test_bad_messages_get_json_rpc_errors(http: httpx.Client, body: bytes, code:
 def test_notifications_are_accepted_without_an_answer(http: httpx.Client) -> None:
     answer = http.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"})
     assert answer.status_code == 202 and answer.content == b""
+
+
+def test_the_reference_client_looks_things_up(server_url: str) -> None:
+    async def ask() -> tuple[Any, ...]:
+        async with (
+            streamable_http_client(f"{server_url}/mcp") as (reads, writes, *_),
+            ClientSession(reads, writes) as s,
+        ):
+            await s.initialize()
+            await s.send_ping()
+            names = {tool.name for tool in (await s.list_tools()).tools}
+            started = (await s.call_tool("reset", {"scenario_id": SCENARIO})).structuredContent or {}
+            offered = await s.call_tool("candidates", {"episode_id": started["episode_id"]})
+            review = await s.call_tool("regimen_review", {"drugs": ["warfarin", "ibuprofen"]})
+            pair = await s.call_tool("interaction_check", {"drugs": ["warfarin", "ibuprofen", "paracetamol"]})
+            found = await s.call_tool("evidence_search", {"question": "warfarin with ibuprofen", "most": 3})
+            wrong = await s.call_tool("interaction_check", {"drugs": ["warfarin", "nonesuchol"]})
+            return names, started, offered, review, pair, found, wrong
+
+    names, started, offered, review, pair, found, wrong = asyncio.run(ask())
+    assert {"reset", "step", "candidates", "evidence_search", "regimen_review", "interaction_check"} <= names
+    assert offered.structuredContent["text"] == started["text"]
+    assert any(f["category"] == "interaction" for f in review.structuredContent["findings"])
+    edges = pair.structuredContent["interactions"]
+    assert {"ibuprofen", "warfarin"} in [{edge["drug_a"], edge["drug_b"]} for edge in edges]
+    assert 1 <= len(found.structuredContent["passages"]) <= 3
+    assert wrong.isError and wrong.structuredContent["error"]["field"] == "drugs[1]"

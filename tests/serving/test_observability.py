@@ -41,7 +41,11 @@ def test_what_happens_is_counted_and_logged_with_its_episode(tmp_path: Path) -> 
             await client.step(ServedAction(text="finish"))
 
     path = tmp_path / "log"
-    with path.open("wb") as log, serving(log=log) as url, httpx.Client(base_url=url, trust_env=False) as http:
+    with (
+        path.open("wb") as log,
+        serving(log=log) as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=60) as http,
+    ):
         http.post("/reset", json={"episode_id": "over-http"}, timeout=60)
         http.post("/step", json={"episode_id": "over-http", "action": {"text": "finish"}})
         http.post("/step", json={"episode_id": "nowhere", "action": {"text": "finish"}})

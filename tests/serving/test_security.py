@@ -85,8 +85,8 @@ def test_clients_bring_the_token(guarded: tuple[str, Path]) -> None:
 
 def test_the_token_is_never_logged(guarded: tuple[str, Path]) -> None:
     url, log = guarded
-    httpx.get(f"{url}/tasks", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
-    httpx.get(f"{url}/tasks?token={TOKEN}", trust_env=False)
+    httpx.get(f"{url}/tasks", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=60)
+    httpx.get(f"{url}/tasks?token={TOKEN}", trust_env=False, timeout=60)
     lines: list[dict[str, Any]] = []
     for _ in range(50):
         lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -100,7 +100,7 @@ def test_only_listed_origins_may_call_from_a_browser(guarded: tuple[str, Path]) 
     url = guarded[0]
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     asked = {"Access-Control-Request-Method": "POST"}
-    with httpx.Client(base_url=url, trust_env=False) as http:
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
         trusted = http.options("/step", headers={"Origin": "https://trusted.example"} | asked)
         assert trusted.status_code == 204
         assert trusted.headers["access-control-allow-origin"] == "https://trusted.example"

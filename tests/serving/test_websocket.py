@@ -117,10 +117,10 @@ def test_idle_sessions_and_episodes_are_freed(short_lived_url: str) -> None:
             await socket.close()
         return refused["data"]["code"], freed
 
-    started = httpx.post(f"{short_lived_url}/reset", json={"scenario_id": SCENARIO}, trust_env=False).json()
+    started = httpx.post(f"{short_lived_url}/reset", json={"scenario_id": SCENARIO}, trust_env=False, timeout=60).json()
     assert asyncio.run(fill()) == ("CAPACITY_REACHED", True)
     params = {"episode_id": started["episode_id"]}
-    gone = httpx.get(f"{short_lived_url}/state", params=params, trust_env=False)
+    gone = httpx.get(f"{short_lived_url}/state", params=params, trust_env=False, timeout=60)
     assert gone.status_code == 404 and gone.json()["error"]["field"] == "episode_id"
 
 
