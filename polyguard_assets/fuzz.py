@@ -28,7 +28,7 @@ from polyguard_env.knowledge.base import snapshot_folder
 REQUEST_SECONDS = "30"
 
 
-def fuzz(url: str, examples: int, seed: int, seconds: float | None, path: str) -> tuple[dict[str, Any], str]:
+def fuzz(url: str, examples: int, seed: int, seconds: int | None, path: str) -> tuple[dict[str, Any], str]:
     """Run schemathesis against a server.
 
     Args:
@@ -57,7 +57,9 @@ def fuzz(url: str, examples: int, seed: int, seconds: float | None, path: str) -
         environment = os.environ | {"NO_PROXY": "127.0.0.1,localhost"}
         ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
         if not target.is_file():
-            raise PolyGuardError("schemathesis", ran.returncode, f"it left no report: {ran.stdout[-500:]}")
+            raise PolyGuardError(
+                "schemathesis", ran.returncode, f"it left no report: {(ran.stdout + ran.stderr)[-500:]}"
+            )
         return dict(json.loads(target.read_text(encoding="utf-8"))), ran.stdout
 
 
@@ -87,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=200, help="requests for an operation in each phase")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, help="time budget")
+    parser.add_argument("--seconds", type=int, help="time budget")
     parser.add_argument("--path", default=".", help="regular expression of the paths to try")
     parser.add_argument("--report", type=Path, default=reports_folder() / "fuzz.json")
     arguments = parser.parse_args(argv)

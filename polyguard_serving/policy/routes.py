@@ -8,7 +8,7 @@ from enum import Enum
 from functools import wraps
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, FastAPI, HTTPException, Query
+from fastapi import APIRouter, FastAPI, Query
 
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS
 from polyguard_env.environment.splits import SPLITS
@@ -41,7 +41,6 @@ LOOKED = refusals("NOT_FOUND", "CONFLICT", "BUSY", "TIMEOUT")
 DECIDED = refusals("NOT_FOUND", "CONFLICT", "BUSY", "MODEL_NOT_AVAILABLE", "TIMEOUT")
 REPORTED = refusals("NOT_FOUND", "CONFLICT")
 Answer = TypeVar("Answer")
-OTHER_METHODS = ["DELETE", "HEAD", "OPTIONS", "PATCH", "PUT", "TRACE"]
 TAG: list[str | Enum] = ["Policy"]
 TABLES: list[str | Enum] = ["Evidence"]
 REPORTS: list[str | Enum] = ["Reports"]
@@ -124,11 +123,6 @@ def _add_lookups(routes: APIRouter, app: FastAPI) -> None:
         """The passages that answer a question in plain words, best first."""
         services = services_of(app)
         return await services.searches.run(_known(lookups.evidence), services, question)
-
-    @routes.api_route("/evidence/search", methods=OTHER_METHODS, include_in_schema=False)
-    async def search_otherwise() -> None:
-        """The two routes of this path are told apart by their method; a third is told of both."""
-        raise HTTPException(405, headers={"Allow": "GET, POST"})
 
     @routes.post("/regimen/review", tags=TABLES, responses=LOOKED)
     async def review(asked: ReviewRequest) -> ReviewAnswer:
