@@ -28,6 +28,7 @@ DESIGNED = {
     "uncertainty_calibration_score": 0.04,
 }  # fmt: skip
 REGIMENS = 220
+EXCEPTED = ("sacubitril", "valsartan", "apomorphine", "pramipexole")
 SEED = 2
 Found_ = tuple[dict[str, Any], Found]
 
@@ -47,9 +48,9 @@ def ids(name: str, difficulty: str, control: bool, most: int = 120) -> Iterator[
 
 @cache
 def known_ids(name: str, difficulty: str, control: bool) -> tuple[str, ...]:
-    """The first six of `ids`, found before any rule is changed."""
+    """The first eight of `ids`, found before any rule is changed."""
     found = ids(name, difficulty, control)
-    return tuple(next(found) for _ in range(6))
+    return tuple(next(found) for _ in range(8))
 
 
 @cache
@@ -58,6 +59,9 @@ def people() -> tuple[Found_, ...]:
     facts = packaged_facts()
     pools(facts)
     persons = [random_person(number, 41, facts) for number in range(REGIMENS)]
+    # Two excepted pairs, which a random regimen seldom holds.
+    excepted = [{"drug_id": drug, "dose": None, "indication": "", "days": 90} for drug in EXCEPTED]
+    persons.append(persons[0] | {"regimen": excepted})
     return tuple((person, findings(person, facts)) for person in persons)
 
 
@@ -176,7 +180,9 @@ def stopping_a_needed_drug_lets_its_disease_drift(env: PolyGuardEnv) -> None:
             if treated and env.index.priority(treated) >= 1.5 and list(indications.values()).count(treated) == 1:
                 observation = first(env, scenario_id)
                 after = step(env, candidate)
-                assert after.columns["disease_stability_score"] < 0.5
+                # Without reasons the anti-cheat column is the gate, which takes its share of every column.
+                if not after.info["reasons"]:
+                    assert after.columns["disease_stability_score"] < 0.5 * after.columns["anti_cheat_score"]
                 seen += 1
                 break
     assert seen >= 2
@@ -251,7 +257,7 @@ def stopping_at_once_what_needs_a_taper_is_worse(env: PolyGuardEnv) -> None:
             stop = next(
                 (c for c in observation.candidates if c.action_type is T.STOP_DRUG and c.targets == taper.targets), None
             )
-            if stop is None:
+            if stop is None or env.index.rules("taper", taper.targets[0])[0].severity == "minor":
                 continue
             tapered = step(env, taper, confidence=None)
             first(env, scenario_id)
@@ -295,10 +301,8 @@ def days_pass_with_each_step(env: PolyGuardEnv) -> None:
 
 def keeping_twice_is_abuse_and_repeating_is_named(env: PolyGuardEnv) -> None:
     reasons: set[str] = set()
-    for scenario_id in (
-        *known_ids("LONGITUDINAL_DEPRESCRIBING", "hard", False),
-        *known_ids("REGIMEN_RISK", "hard", False),
-    ):
+    names = ("LONGITUDINAL_DEPRESCRIBING", "REGIMEN_RISK", "PRECISION_DOSING", "DDI")
+    for scenario_id in (scenario_id for name in names for scenario_id in known_ids(name, "hard", False)):
         for kinds in ((T.KEEP_REGIMEN,), (T.REQUEST_SPECIALIST_REVIEW,), (T.ORDER_MONITORING,)):
             observation = first(env, scenario_id)
             texts: set[str] = set()
@@ -359,7 +363,7 @@ def standing_danger_strikes_more_often(env: PolyGuardEnv) -> None:
             if not after.done:
                 after = step(env, finish_of(after))
             solved += sum(event["severe"] for event in after.info["events"])
-    assert 12 <= left <= 65 and solved <= left / 3
+    assert 12 <= left <= 90 and solved <= left / 3
 
 
 def untreated_disease_strikes(env: PolyGuardEnv) -> None:
