@@ -22,9 +22,9 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
 
     patients: int = 20_000
-    train_scenarios: int = 50
-    validation_scenarios: int = 6
-    holdout_scenarios: int = 16
+    train_scenarios: int = 20
+    validation_scenarios: int = 3
+    holdout_scenarios: int = 6
     sft_share: float = 0.3
     sft_epochs: float = 1.0
     sft_batch: int = 8

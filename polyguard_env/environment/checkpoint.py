@@ -42,7 +42,7 @@ def load(data: dict[str, Any]) -> EpisodeState:
         values["regimen"] = {drug_id: Taken(**taken) for drug_id, taken in data["regimen"]}
         values["withdrawals"] = {drug_id: Withdrawal(**entry) for drug_id, entry in data["withdrawals"]}
         values["evidence"] = tuple(data["evidence"])
-        for name in ("known", "monitored", "reduced"):
+        for name in ("known", "monitored", "reduced", "tested"):
             values[name] = frozenset(data[name])
         return EpisodeState(**values)
     except (KeyError, TypeError, ValueError) as error:

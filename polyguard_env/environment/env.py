@@ -10,6 +10,7 @@ import numpy as np
 from polyguard_env.environment import checkpoint
 from polyguard_env.environment.candidates import offers
 from polyguard_env.environment.episode import EpisodeState, Scenario, start
+from polyguard_env.environment.evidence import EvidenceProvider, local_evidence, shown
 from polyguard_env.environment.harm import expected_harm, harm_events
 from polyguard_env.environment.messages import (
     Candidate,
@@ -17,7 +18,7 @@ from polyguard_env.environment.messages import (
     PolyGuardObservation,
     PolyGuardState,
 )
-from polyguard_env.environment.potential import Risk, assess
+from polyguard_env.environment.potential import Risk, assess, dangerous_combinations
 from polyguard_env.environment.reading import read_answer
 from polyguard_env.environment.render import compact_text, known_patient, known_regimen
 from polyguard_env.environment.scenarios import ScenarioFactory, scenario_factory
@@ -32,10 +33,12 @@ class PolyGuardEnv:
 
     Args:
         knowledge: where the facts come from; the packaged snapshot when None.
+        evidence: where look-ups go; the local provider when None.
     """
 
-    def __init__(self, knowledge: KnowledgeBase | None = None) -> None:
+    def __init__(self, knowledge: KnowledgeBase | None = None, evidence: EvidenceProvider | None = None) -> None:
         self.knowledge = knowledge if knowledge is not None else KnowledgeBase.default()
+        self.evidence: EvidenceProvider = evidence if evidence is not None else local_evidence(self.knowledge)
         self.index = rule_index(self.knowledge)
         self.factory: ScenarioFactory = scenario_factory(self.knowledge)
         self._scenario: Scenario | None = None
@@ -267,12 +270,23 @@ class PolyGuardEnv:
             ]
             self._board = board(candidates, found, outlook)
 
+    def _evidence(self, state: EpisodeState, scenario: Scenario) -> list[dict[str, Any]]:
+        """What look-ups and tests have brought, in the order asked."""
+        found = [shown(passage) for topic in state.evidence for passage in self.evidence.fetch(scenario, topic)]
+        if state.tested:
+            dangerous = {"+".join(finding.drugs) for finding in dangerous_combinations(scenario, self.index)}
+            for name in sorted(state.tested):
+                words = f"{name.replace('+', ' + ')}: {'dangerous' if name in dangerous else 'no danger found'}"
+                found.append({"id": f"test:{name}", "source": "test", "year": None, "text": words})
+        return found
+
     def _observe(self) -> PolyGuardObservation:
         scenario, state = self._running_scenario(), self._state
         assert state is not None
         patient = known_patient(state, scenario, self.index)
         regimen = known_regimen(state, scenario, self.index)
         candidates = list(self._board.candidates) if self._board else []
+        evidence = self._evidence(state, scenario)
         judged = self._verdict
         info: dict[str, Any] = {"harm_events": len(self._events)}
         if judged:
@@ -289,8 +303,8 @@ class PolyGuardEnv:
             patient=patient,
             regimen=regimen,
             candidates=candidates,
-            evidence=[],
-            text=compact_text(patient, regimen, candidates, state, scenario, self.index),
+            evidence=evidence,
+            text=compact_text(patient, regimen, candidates, state, scenario, self.index, evidence),
             done=self.done,
             reward=judged.reward if judged else None,
             columns=judged.columns if judged else {},

@@ -16,6 +16,7 @@ from polyguard_env.risk.index import RuleIndex
 
 WITHDRAWAL_DAYS = 28
 SAFE_STOP_FRACTION = 0.26
+REPLACES = frozenset({ActionType.SUBSTITUTE_DRUG, ActionType.RECOMMEND_ALTERNATIVE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class EpisodeState:
     known: frozenset[str]
     monitored: frozenset[str] = frozenset()
     reduced: frozenset[str] = frozenset()
+    tested: frozenset[str] = frozenset()
     withdrawals: Mapping[str, Withdrawal] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
     day: int = 0
@@ -121,6 +123,11 @@ def start(scenario: Scenario, index: RuleIndex) -> EpisodeState:
     return EpisodeState(regimen=regimen, known=known)
 
 
+def ingredients(scenario: Scenario, name: str) -> tuple[str, ...]:
+    """The ingredients of a product of the scenario; empty for any other name."""
+    return next((product.drug_ids for product in scenario.products if product.name == name), ())
+
+
 def taper_rule(drug_id: str, index: RuleIndex) -> Rule | None:
     """The rule for stopping a drug, when it needs a taper."""
     rules = index.rules("taper", drug_id)
@@ -146,13 +153,18 @@ def apply(state: EpisodeState, candidate: Candidate, scenario: Scenario, index: 
     regimen = dict(state.regimen)
     withdrawals = dict(state.withdrawals)
     changes: dict[str, Any] = {}
-    if kind in (ActionType.STOP_DRUG, ActionType.SUBSTITUTE_DRUG):
+    if kind is ActionType.STOP_DRUG and targets[0] not in regimen:
+        for drug_id in ingredients(scenario, targets[0]):
+            rule = needs_taper(drug_id, regimen.pop(drug_id), index)
+            if rule is not None:
+                withdrawals[drug_id] = Withdrawal(rule.severity, WITHDRAWAL_DAYS)
+    elif kind in REPLACES or kind is ActionType.STOP_DRUG:
         taken = regimen.pop(targets[0])
         rule = needs_taper(targets[0], taken, index)
-        cross_covered = kind is ActionType.SUBSTITUTE_DRUG and _same_taper_class(targets[0], targets[1], index)
+        cross_covered = kind in REPLACES and _same_taper_class(targets[0], targets[1], index)
         if rule is not None and not cross_covered:
             withdrawals[targets[0]] = Withdrawal(rule.severity, WITHDRAWAL_DAYS)
-        if kind is ActionType.SUBSTITUTE_DRUG:
+        if kind in REPLACES:
             regimen[targets[1]] = _started(targets[1], taken.indication, index)
     elif kind is ActionType.ADD_DRUG:
         regimen[targets[0]] = _started(targets[0], targets[1] if len(targets) > 1 else "", index)
@@ -179,10 +191,13 @@ def apply(state: EpisodeState, candidate: Candidate, scenario: Scenario, index: 
         changes["known"] = state.known | {targets[0]}
         changes["monitored"] = state.monitored | {targets[0]}
     elif kind is ActionType.FETCH_EXTERNAL_EVIDENCE:
-        if targets == ["chart"]:
-            changes["known"] = state.known | {"chart"}
-        else:
-            changes["evidence"] = (*state.evidence, "+".join(targets))
+        changes["known"] = state.known | {targets[0] if targets[0] == "chart" else f"facts:{targets[0]}"}
+        changes["evidence"] = (*state.evidence, targets[0])
+    elif kind is ActionType.DECOMPOSE_NEW_DRUG:
+        changes["known"] = state.known | {f"product:{targets[0]}"}
+        changes["evidence"] = (*state.evidence, targets[0])
+    elif kind is ActionType.TEST_COMBINATION:
+        changes["tested"] = state.tested | {"+".join(targets)}
     elif kind is ActionType.FINISH:
         changes["finished"] = True
     elif kind is ActionType.REQUEST_SPECIALIST_REVIEW:

@@ -12,6 +12,7 @@ from typing import Any
 from polyguard_env.environment.candidates import distractor_offers, fix_offers
 from polyguard_env.environment.drafting import Draft, Shape
 from polyguard_env.environment.episode import Scenario, start
+from polyguard_env.environment.messages import ActionType
 from polyguard_env.environment.pool import DrugPool
 from polyguard_env.environment.potential import assess
 from polyguard_env.environment.splits import SPLITS, UNSEEN_MECHANISMS
@@ -31,6 +32,8 @@ MOST_DIGITS = 18
 ATTEMPTS = 200
 CACHED = 4096
 LEAST_GAIN, MOST_GAIN_IN_CONTROL = 0.5, 0.15
+# Learning what is hidden pays in problems and controls alike; it does not make a control a problem.
+REVEALS = frozenset({ActionType.ORDER_MONITORING, ActionType.FETCH_EXTERNAL_EVIDENCE, ActionType.DECOMPOSE_NEW_DRUG})
 CONTROL_SHARE = 0.2
 PEOPLE = 4096
 # Whose danger or dose is not a finding that `fix_offers` answers; their generators see to it themselves.
@@ -110,7 +113,11 @@ class ScenarioFactory:
         if scenario.control:
             offers += distractor_offers(state, scenario, self.index)
         # A product is stopped as a whole: its ingredients are no targets by themselves.
-        gains = [outlook.value(offer) for offer in offers if not offer.targets or offer.targets[0] not in parts]
+        gains = [
+            outlook.value(offer)
+            for offer in offers
+            if offer.action_type not in REVEALS and (not offer.targets or offer.targets[0] not in parts)
+        ]
         if parts:
             rest = {drug_id: taken for drug_id, taken in state.regimen.items() if drug_id not in parts}
             gains.append(risk.total - assess(replace(state, regimen=rest), scenario, self.index).total)

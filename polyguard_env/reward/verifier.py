@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp
 
 from polyguard_env.environment.candidates import Offer
-from polyguard_env.environment.episode import EpisodeState, Scenario, apply, needs_taper
+from polyguard_env.environment.episode import EpisodeState, Scenario, apply, ingredients, needs_taper
 from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction
 from polyguard_env.environment.potential import Risk, assess
 from polyguard_env.environment.roles import roles_explain
@@ -24,6 +24,9 @@ STEP_COST = {
     ActionType.INCREASE_DOSE: 0.05,
     ActionType.FETCH_EXTERNAL_EVIDENCE: 0.06,
     ActionType.SUBSTITUTE_DRUG: 0.08,
+    ActionType.RECOMMEND_ALTERNATIVE: 0.08,
+    ActionType.DECOMPOSE_NEW_DRUG: 0.06,
+    ActionType.TEST_COMBINATION: 0.06,
     ActionType.ADD_DRUG: 0.08,
     ActionType.REQUEST_SPECIALIST_REVIEW: 0.12,
     ActionType.KEEP_REGIMEN: 0.15,
@@ -31,11 +34,13 @@ STEP_COST = {
 }
 ACTIONABLE = 0.15
 REVIEW_VALUE = 0.3
-UNSAFE_GATE = 0.3
+UNSAFE_GATE = 0.1
+HARM_SLOPE = 0.5
 SEVERE_RELIEF = 0.5
 NO_OPS = frozenset(
     {ActionType.KEEP_REGIMEN, ActionType.FINISH, ActionType.REQUEST_SPECIALIST_REVIEW, ActionType.HOLD_DOSE}
 )
+ENDS = frozenset({ActionType.STOP_DRUG, ActionType.TAPER_DRUG})
 MAX_KEEPS = 1
 
 
@@ -90,7 +95,7 @@ def outcome_of(candidate: Candidate, state: EpisodeState, risk: Risk, scenario: 
     differences are taken before harm events."""
     after = apply(state, candidate, scenario, index)
     kind = candidate.action_type
-    changed = kind not in NO_OPS and kind is not ActionType.FETCH_EXTERNAL_EVIDENCE
+    changed = kind not in NO_OPS
     next_risk = assess(after, scenario, index) if changed or state.withdrawals else risk
     safety, dosing = risk.safety - next_risk.safety, risk.dosing - next_risk.dosing
     burden, disease = risk.burden - next_risk.burden, risk.disease - next_risk.disease
@@ -162,7 +167,9 @@ def verdict(
     """
     found = list(reasons)
     if chosen is None:
-        return _verdict(dict.fromkeys(COLUMNS, 0.0), legal=False, reasons=found)
+        # A malformed answer stays above the bound, so that a worse conduct still scores lower.
+        columns = dict.fromkeys(COLUMNS, 0.0) | {"anti_cheat_score": 1.0 / (1.0 + 3.0 * max(1, len(found)))}
+        return _verdict(columns, legal=False, reasons=found)
     columns = dict.fromkeys(COLUMNS, 0.0)
     columns["format_compliance_score"] = 1.0
     columns["candidate_alignment_score"] = 1.0
@@ -190,18 +197,23 @@ def verdict(
 
 
 def safety_gate(view: Board, outcome: Outcome, best: Outcome) -> float:
-    """Share of its bonuses an action keeps, in (0, 1]: less for harm it adds and severe harm it leaves.
+    """Share of its bonuses an action keeps, in (0, 1]: less for harm it adds and harm it leaves.
 
-    Where a severe problem stands and some candidate lessens it, the gate follows the share of that
-    relief the action brings; harm added shrinks it exponentially.
+    Where some candidate brings relief, the gate follows the share of that relief the action brings; harm added
+    beyond what the best candidate has to accept shrinks it exponentially.
     """
     relief, possible = outcome.safety + outcome.dosing + outcome.burden, best.safety + best.dosing + best.burden
-    added = max(0.0, -(outcome.safety + outcome.dosing), -relief)
-    factor = exp(-0.5 * added)
-    if possible >= SEVERE_RELIEF and view.risk.severe():
+    factor = exp(-HARM_SLOPE * max(0.0, harm_added(outcome) - harm_added(best)))
+    if possible >= SEVERE_RELIEF:
         share = min(1.0, max(0.0, relief) / possible)
         factor *= UNSAFE_GATE + (1.0 - UNSAFE_GATE) * share
     return factor
+
+
+def harm_added(outcome: Outcome) -> float:
+    """The worst a candidate adds: to safety and dosing, to risk as a whole, or to a condition left untreated."""
+    safety = outcome.safety + outcome.dosing
+    return max(0.0, -safety, -(safety + outcome.burden), -outcome.disease)
 
 
 def _verdict(columns: dict[str, float], legal: bool, reasons: Sequence[str]) -> Verdict:
@@ -231,21 +243,26 @@ def conduct_reasons(view: Board, candidate: Candidate, outcome: Outcome, state: 
         reasons.append("review_abuse")
     if key == state.last_action and kind is not ActionType.TAPER_DRUG:
         reasons.append("retry_of_no_op" if kind in NO_OPS else "repeated_action_loop")
+    if kind is ActionType.TEST_COMBINATION and "+".join(candidate.targets) in state.tested:
+        reasons.append("repeated_action_loop")
     if kind is ActionType.ORDER_MONITORING and candidate.targets[0] in state.monitored:
         reasons.append("repeated_action_loop")
     return reasons
 
 
 def process_slips(candidate: Candidate, state: EpisodeState, scenario: Scenario, index: RuleIndex) -> list[str]:
-    """Steps left out: a taper skipped, a kidney-dependent dose changed without knowing the kidneys."""
+    """Steps left out: a taper skipped, two drugs changed at once, what is known asked for again."""
     slips = []
     kind, targets = candidate.action_type, candidate.targets
-    if kind is ActionType.STOP_DRUG and needs_taper(targets[0], state.regimen[targets[0]], index):
-        slips.append("taper_skipped")
-    if kind in (ActionType.REDUCE_DOSE, ActionType.INCREASE_DOSE):
-        hidden = {"creatinine", "crcl", "egfr"} & scenario.hidden - state.known
-        if hidden and index.rules("renal", targets[0]):
-            slips.append("kidney_function_unknown")
+    if kind is ActionType.STOP_DRUG:
+        stopped = (targets[0],) if targets[0] in state.regimen else ingredients(scenario, targets[0])
+        slips += ["taper_skipped" for name in stopped if needs_taper(name, state.regimen[name], index)]
+    if kind is ActionType.FETCH_EXTERNAL_EVIDENCE and targets[0] in state.evidence:
+        slips.append("already_known")
+    # One change at a time: a second drug is not begun while another is still being tapered.
+    others_taper = any(taken.tapering for name, taken in state.regimen.items() if name != "".join(targets[:1]))
+    if scenario.sub_environment == "LONGITUDINAL_DEPRESCRIBING" and kind in ENDS and others_taper:
+        slips.append("two_changes_at_once")
     if kind is ActionType.ORDER_MONITORING and targets[0] in state.known:
         slips.append("already_known")
     return slips
@@ -273,9 +290,8 @@ def supporting_facts(view: Board, outcome: Outcome, state: EpisodeState, index: 
     after = {finding.finding_id: weight for finding, weight in outcome.risk.weights}
     facts: set[str] = set()
     for finding, weight in view.risk.weights:
-        if after.get(finding.finding_id, 0.0) < weight - 1e-9:
+        if after.get(finding.finding_id, 0.0) < weight - 1e-9 and finding.category != "omission":
             facts |= finding_facts(finding, index)
-            facts |= {f"evidence:{key}" for key in state.evidence if set(key.split("+")) <= set(finding.drugs)}
     return facts
 
 
@@ -286,7 +302,7 @@ def finding_facts(finding: Finding, index: RuleIndex) -> set[str]:
         roles = roles_explain(finding.mechanism, profiles[0], profiles[1])
         return {f"{drug_id}#{role}" for drug_id in finding.drugs for role in roles}
     if finding.category == "burden":
-        role = {"acb": "acb", "cns_active": "cns", "fall_risk": "fall_risk"}.get(finding.mechanism, "")
+        role = {"acb": "acb", "cns_active": "cns", "fall_risk": "fall_risk"}.get(finding.mechanism, "class")
         return {f"{drug_id}#{role}" for drug_id in finding.drugs}
     if finding.category == "organ_dosing":
         return {f"{drug_id}#renal" for drug_id in finding.drugs} | {f"{d}#dose" for d in finding.drugs}

@@ -187,6 +187,16 @@ def dosing_findings(
     return findings
 
 
+def organ_limits(drug_id: str, patient: Patient, index: RuleIndex) -> list[float]:
+    """Highest daily doses that the rules in force for these kidneys and this liver allow."""
+    kidney = kidney_function(patient)
+    rank = CHILD_PUGH_RANK[patient.child_pugh]
+    rules = [rule for rule in index.rules("renal", drug_id) if _renal_applies(rule, kidney)]
+    rules += [r for r in index.rules("hepatic", drug_id) if rank >= CHILD_PUGH_RANK[r.fields["child_pugh"]] > 0]
+    limits = (_number(rule.fields.get("max_dose", "")) for rule in rules if rule.fields["action"] == "reduce")
+    return [limit for limit in limits if limit is not None]
+
+
 def _number(text: str) -> float | None:
     return float(text) if text else None
 

@@ -118,6 +118,8 @@ def test_place_id_and_length_of_a_candidate_tell_nothing(env: PolyGuardEnv) -> N
     for number in range(150):
         sub_environment = SUB_ENVIRONMENTS[number % 3]
         observation = env.reset(seed=number, scenario_id=make_id("train", sub_environment, "medium", number))
+        if env.scenario.control:
+            continue  # there, finishing is right
         prices = env.price()
         best = max(prices, key=lambda key: prices[key])
         ids = [c.candidate_id for c in observation.candidates]

@@ -192,7 +192,9 @@ def an_excess_dose_has_to_come_down(env: PolyGuardEnv) -> None:
     seen = 0
     for scenario_id in known_ids("PRECISION_DOSING", "easy", False):
         best, finish = best_and_finish(env, scenario_id)
-        seen += best.columns["dosing_quality_score"] > 0.9 and finish.columns["dosing_quality_score"] < 0.2
+        # Against a column under the same gate, so that the gate alone does not pass it.
+        low = finish.columns["dosing_quality_score"] < 0.3 * finish.columns["disease_stability_score"]
+        seen += best.columns["dosing_quality_score"] > 0.9 and low
     assert seen >= 2
 
 
@@ -241,6 +243,8 @@ def doing_nothing_is_right_in_a_control(env: PolyGuardEnv) -> None:
     for name in ("DDI", "REGIMEN_RISK", "PRECISION_DOSING"):
         for scenario_id in known_ids(name, "easy", True):
             observation = first(env, scenario_id)
+            if observation.patient["to_check"]:
+                continue  # a missing lab comes first, in a control too
             prices = env.price()
             finish = finish_of(observation)
             assert prices[finish.candidate_id] > 0.9
@@ -346,7 +350,7 @@ def a_better_move_is_the_more_efficient(env: PolyGuardEnv) -> None:
         observation = first(env, scenario_id)
         best, finish = best_and_finish(env, scenario_id)
         assert best.columns["efficiency_score"] > 0.9
-        assert finish.columns["efficiency_score"] < 0.15
+        assert finish.columns["efficiency_score"] < 0.3 * finish.columns["disease_stability_score"]
         assert observation.candidates
 
 

@@ -40,9 +40,6 @@ def test_the_worst_of_several_rules_grades_a_finding(env: PolyGuardEnv, number: 
     assert agreement.compare(person, number, env.knowledge, facts) == []
 
 
-LOOK_FIRST = ("acted_on_unknown", "kidney_function_unknown", "allergies_unknown")
-
-
 def differing(env: PolyGuardEnv, sub_environment: str, difficulty: str) -> list[str]:
     return agreement.legality_disagreements(env, [make_id("train", sub_environment, difficulty, n) for n in range(8)])
 
@@ -50,10 +47,5 @@ def differing(env: PolyGuardEnv, sub_environment: str, difficulty: str) -> list[
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)
 @pytest.mark.parametrize("sub_environment", SUB_ENVIRONMENTS)
 def test_both_call_the_same_moves_legal(env: PolyGuardEnv, sub_environment: str, difficulty: str) -> None:
-    """Absent drugs, doses above the maximum and allergies; what has to be looked up first is held below."""
-    assert [told for told in differing(env, sub_environment, difficulty) if not told.endswith(LOOK_FIRST)] == []
-
-
-@pytest.mark.xfail(strict=True, reason="acting on what is hidden is a slip in the environment, not yet illegal")
-def test_both_call_acting_on_the_unknown_illegal(env: PolyGuardEnv) -> None:
-    assert [told for name in SUB_ENVIRONMENTS for told in differing(env, name, "hard")] == []
+    """Absent drugs, doses above the maximum, allergies, and what has to be looked up first."""
+    assert differing(env, sub_environment, difficulty) == []
