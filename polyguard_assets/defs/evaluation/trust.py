@@ -26,7 +26,7 @@ CHECK_LINES = LINES | {
 
 
 # Lines the environment does not meet yet (docs/trust.md says by how much): reported as warnings. The others block.
-NOT_MET = frozenset({"blind_good", "no_leak_best_candidate", "no_leak_control"})
+NOT_MET = frozenset({"blind_good", "no_leak_best_candidate", "no_leak_control", "harm_correlation"})
 
 
 class TrustSizes(dg.Config):  # type: ignore[misc]
@@ -39,12 +39,12 @@ class TrustSizes(dg.Config):  # type: ignore[misc]
     """
 
     difficulties: list[str] = ["medium"]
-    scenarios: int = 4
+    scenarios: int = 3
     searched: int = 1
-    leakage: int = 30
+    leakage: int = 20
     harm: int = 4
     harm_seeds: int = 1
-    regimens: int = 2_000
+    regimens: int = 1_000
 
     def sizes(self) -> Sizes:
         return Sizes(**{name: value for name, value in self.model_dump().items() if name != "difficulties"})
