@@ -60,6 +60,11 @@ demo = dg.define_asset_job(
     selection=dg.AssetSelection.groups("models") | dg.AssetSelection.assets("model_evaluation"),
     description="The model stages of make demo for one model run.",
 )
+measure_again = dg.define_asset_job(
+    "evidence",
+    selection=dg.AssetSelection.groups("evaluation"),
+    description="Measure again what the reports say: evaluation, comparison, charts, trust; trains nothing.",
+)
 deploy_environment = dg.define_asset_job(
     "deploy_environment",
     selection=dg.AssetSelection.assets("environment_space"),
@@ -107,7 +112,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
         assets=ASSETS,
         asset_checks=CHECKS,
         resources=default_resources() | dict(resource_overrides or {}),
-        jobs=[refresh_data, qwen_sweep, demo, deploy_environment],
+        jobs=[refresh_data, qwen_sweep, demo, measure_again, deploy_environment],
         schedules=[weekly_qwen_sweep],
         executor=dg.in_process_executor,
     )

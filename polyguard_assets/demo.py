@@ -23,6 +23,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionI
 from dagster._core.loader import LoadingContextForTest
 
 from polyguard_assets.defs.deployment.assets import SPACES
+from polyguard_assets.defs.evaluation.trust import NAME as TRUST
 from polyguard_assets.environment_server import URL_VARIABLE, check_health
 from polyguard_assets.partitions import DEFAULT_MODEL_RUN
 from polyguard_assets.paths import data_lake, evidence_index_folder, knowledge_folder, model_folder, reports_folder
@@ -77,7 +78,8 @@ def stages(definitions: dg.Definitions, run: str) -> Iterator[Stage]:
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         name = key.path[-1]
-        if name in SPACES:  # sent to the hub only when asked for: deploy_environment and its like
+        # Sent to the hub, or measured at length, only when asked for: deploy_environment and its like, `trust`.
+        if name in SPACES or name == TRUST:
             continue
         if node.partitions_def is None:
             yield Stage(name, None)
