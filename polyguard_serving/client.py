@@ -130,7 +130,7 @@ class PolyGuardClient(EnvClient[ServedAction, ServedObservation, ServedState]):
             await self._ask(_restoring(self._saved, None))
 
     async def _drop(self) -> None:
-        connection: Any = self._ws
+        connection: Any = getattr(self, "_ws", None)
         self._ws = self._ws_loop = None
         if connection is not None:
             self._schedule_socket_close(connection)

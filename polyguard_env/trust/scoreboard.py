@@ -100,7 +100,8 @@ def panel_part(env: PolyGuardEnv, plan: Plan, searched: int) -> dict[str, Any]:
     broken: list[Violation] = []
     for key, frame in episodes.groupby(["sub_environment", "difficulty"], sort=False):
         found = means(frame, plan.seed)
-        ids = plan.ids(*key)
+        sub_environment, difficulty = (str(part) for part in key)
+        ids = plan.ids(sub_environment, difficulty)
         best: dict[str, Best] = {name: attainable(env, name, plan.seed) for name in ids[:searched]}
         wrong = violations(frame, {name: play.reward for name, play in best.items()})
         broken += wrong
