@@ -10,7 +10,7 @@ from typing import Any
 
 from openenv.core.rubrics import Rubric, WeightedSum
 
-from polyguard_env.reward.columns import CHANNELS, HIGH, LOW, UNGATED, WEIGHTS
+from polyguard_env.reward.columns import CHANNELS, HIGH, LOW, UNCONDITIONAL, WEIGHTS
 
 
 class ColumnRubric(Rubric):
@@ -36,7 +36,7 @@ class ChannelRubric(WeightedSum):
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         total = sum(WEIGHTS[name] for name in columns)
-        children = [ColumnRubric(name) if name in UNGATED else GatedColumnRubric(name) for name in columns]
+        children = [ColumnRubric(name) if name in UNCONDITIONAL else GatedColumnRubric(name) for name in columns]
         super().__init__(children, [WEIGHTS[name] / total for name in columns])
         _name_children(self, columns)
 

@@ -39,6 +39,8 @@ CHANNELS: dict[str, tuple[str, ...]] = {
     ),
 }
 UNGATED: frozenset[str] = frozenset({"format_compliance_score", "candidate_alignment_score", "legality_score"})
+# Paid without legality: the ungated ones, and the sliver of conduct that keeps a malformed answer off the bound.
+UNCONDITIONAL: frozenset[str] = UNGATED | {"anti_cheat_score"}
 LOW, HIGH = 0.001, 0.999
 BEST_LOGIT = 4.0
 DELTA_SCALE = 0.3
