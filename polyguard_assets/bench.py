@@ -16,10 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from polyguard_assets.environment_server import EnvironmentServer
 from polyguard_assets.paths import reports_folder
 from polyguard_assets.training.prices import PriceClient, PriceItem
 from polyguard_assets.training.publish import write_json
+from polyguard_env.engine import engine_of
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.scenarios import SUB_ENVIRONMENTS, make_id
 from polyguard_env.knowledge.base import KnowledgeBase, snapshot_folder
@@ -29,6 +32,7 @@ from polyguard_env.rollouts import run_episode
 
 REPEATS = 5
 EPISODES, PATIENTS, PRICED = 60, 100_000, 64
+BATCHED = 4_000
 
 
 def main() -> int:
@@ -39,6 +43,8 @@ def main() -> int:
     results = {
         "knowledge_load_seconds": timed(load_knowledge, invert=True),
         "environment_steps_per_second": timed(lambda: steps(env, ids)),
+        "engine_steps_per_second_one_thread": timed(lambda: engine_steps(env, ids, 1)),
+        "engine_steps_per_second_two_threads": timed(lambda: engine_steps(env, ids, 2)),
         "patients_per_second": timed(lambda: patients(knowledge)),
         "million_patients_to_parquet": million(),
         "server_priced_states_per_second": priced(ids),
@@ -80,6 +86,22 @@ def load_knowledge() -> float:
 def steps(env: PolyGuardEnv, ids: list[str]) -> float:
     policy = POLICIES["random_legal"]()
     return float(sum(len(run_episode(env, policy, scenario_id, seed=1)) for scenario_id in ids))
+
+
+def engine_steps(env: PolyGuardEnv, ids: list[str], threads: int) -> float:
+    """Steps a second of the batched engine, candidates and all columns included; scenarios packed beforehand."""
+    engine = engine_of(env.knowledge)
+    records = engine.pack_all([env.factory.find(scenario_id) for scenario_id in ids])
+    batch = engine.batch(records, BATCHED, threads)
+    draw = np.random.Generator(np.random.PCG64(0))
+    batch.reset(np.arange(BATCHED) % len(records), np.arange(BATCHED))
+    batch.step(np.zeros(BATCHED))
+    batch.reset(np.arange(BATCHED) % len(records), np.arange(BATCHED))
+    taken, started = 0, time.perf_counter()
+    while not batch.done.all():
+        taken += int((~batch.done).sum())
+        batch.step(draw.integers(0, 1 << 30, BATCHED) % np.maximum(batch.states["candidates"], 1))
+    return taken / (time.perf_counter() - started)
 
 
 def patients(knowledge: KnowledgeBase) -> float:

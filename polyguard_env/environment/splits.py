@@ -30,9 +30,12 @@ def hashed_split(a: str, b: str) -> str:
 def pair_split(a: str, b: str, index: RuleIndex) -> str | None:
     """The split an interacting pair belongs to; None when the two do not interact."""
     edge = index.interaction(a, b)
-    if edge is None:
-        return None
-    return "holdout" if edge.mechanism in UNSEEN_MECHANISMS else hashed_split(a, b)
+    return None if edge is None else pair_split_of(a, b, edge.mechanism)
+
+
+def pair_split_of(a: str, b: str, mechanism: str) -> str:
+    """The split of an interacting pair whose mechanism is known."""
+    return "holdout" if mechanism in UNSEEN_MECHANISMS else hashed_split(a, b)
 
 
 def interaction_allowed(a: str, b: str, split: str, index: RuleIndex) -> bool:

@@ -1,0 +1,272 @@
+"""What an action does to a state, and the days that pass with it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.parameters import PLACE
+from polyguard_env.engine.risk import assess, refresh_conditional, refresh_pairs, refresh_slot
+from polyguard_env.engine.rules import has_token, kidney_known
+
+WITHDRAWAL_DAYS, SAFE_STOP, TAPER_END = PLACE["withdrawal_days"], PLACE["safe_stop"], PLACE["taper_end"]
+
+
+@compiled
+def slot_of(st, drug):
+    """The slot of a drug that is taken, or -1."""
+    for k in range(st.n):
+        if st.alive[k] and st.drug[k] == drug:
+            return k
+    return -1
+
+
+@compiled
+def taper_in_force(facts, st, k):
+    """The taper rule of a slot: the drug has one, was taken long enough and is still near full dose; else -1."""
+    place = facts.drug[st.drug[k]].taper
+    if place < 0:
+        return -1
+    fraction = st.dose[k] / st.initial[k] if st.initial[k] > 0 else 1.0
+    if fraction <= facts.parameters[SAFE_STOP] or st.days[k] < facts.taper[place].min_days:
+        return -1
+    return place
+
+
+@compiled
+def _withdraw(facts, st, drug, severity):
+    for i in range(st.withdrawals):
+        if st.w_drug[i] == drug:
+            st.w_severity[i] = severity
+            st.w_days[i] = np.int64(facts.parameters[WITHDRAWAL_DAYS])
+            return
+    i = st.withdrawals
+    if i < at.WITHDRAWALS:
+        st.w_drug[i], st.w_severity[i] = drug, severity
+        st.w_days[i] = np.int64(facts.parameters[WITHDRAWAL_DAYS])
+        st.withdrawals = i + 1
+
+
+@compiled
+def _remove(st, k):
+    st.alive[k] = 0
+    st.tapering[k] = 0
+    st.ended[k] = st.day
+    for other in range(st.n):
+        st.edge[k, other] = st.edge[other, k] = -1
+        st.twice[k, other] = st.twice[other, k] = 0
+
+
+@compiled
+def _start(facts, sc, st, drug, indication, w):
+    k = st.n
+    if k >= at.SLOTS:
+        for place in range(at.SLOTS):
+            if not st.alive[place]:
+                k = place
+                break
+    else:
+        st.n = k + 1
+    st.alive[k], st.drug[k], st.indication[k] = 1, drug, indication
+    dose = facts.drug[drug].dose_min
+    st.dose[k] = st.initial[k] = dose
+    st.days[k], st.tapering[k], st.reduced[k], st.group[k] = 0, 0, 0, 0
+    st.facts_known[k], st.product_known[k] = 1, 1
+    refresh_slot(facts, sc, st, k, w)
+    refresh_pairs(facts, st, k)
+    return k
+
+
+@compiled
+def tapered_dose(facts, sc, st, k):
+    """Daily dose after one taper step; 0 when the last step is done.
+
+    In LONGITUDINAL_DEPRESCRIBING a step is one step of the schedule. Elsewhere an episode is too short to live
+    through it: the whole schedule is ordered at once, and the dose is its end.
+    """
+    if sc.sub != at.LONGITUDINAL:
+        return 0.0 if st.tapering[k] else 0.1 * st.initial[k]
+    place = facts.drug[st.drug[k]].taper
+    fraction, days = 0.5, np.float64(sc.step_days)
+    if place >= 0:
+        fraction = facts.taper[place].step_fraction
+        if facts.taper[place].step_days > 0:
+            days = facts.taper[place].step_days
+    cut = fraction * max(1.0, sc.step_days / max(days, 1.0))
+    dose = st.dose[k] - cut * st.initial[k]
+    return 0.0 if dose <= facts.parameters[TAPER_END] * st.initial[k] else np.round(dose, 4)
+
+
+@compiled
+def _stop(facts, st, k, covered):
+    place = taper_in_force(facts, st, k)
+    if place >= 0 and not covered:
+        _withdraw(facts, st, st.drug[k], facts.taper[place].severity)
+    _remove(st, k)
+
+
+@compiled
+def apply(facts, sc, st, kind, a, b, value, w):
+    """Change a state by a legal action and let the step's days pass.
+
+    Args:
+        kind, a, b, value: the action's kind, its targets and its dose.
+    """
+    days = 0 if kind == at.FINISH else sc.step_days
+    old_withdrawals = st.withdrawals
+    changed = -1
+    if kind == at.STOP or kind == at.SUBSTITUTE or kind == at.RECOMMEND or kind == at.TAPER:
+        k = slot_of(st, a)
+        group = st.group[k]
+        indication = st.indication[k]
+        for other in range(st.n):
+            if st.alive[other] and (other == k or (group > 0 and st.group[other] == group)):
+                if kind == at.TAPER:
+                    dose = tapered_dose(facts, sc, st, other)
+                    if dose <= 0.0:
+                        _remove(st, other)
+                    else:
+                        st.dose[other], st.tapering[other] = dose, 1
+                        refresh_slot(facts, sc, st, other, w)
+                else:
+                    covered = False
+                    if kind != at.STOP:
+                        one, new = facts.drug[st.drug[other]].taper_class, facts.drug[b].taper_class
+                        covered = one >= 0 and one == new
+                    _stop(facts, st, other, covered)
+        if kind == at.SUBSTITUTE or kind == at.RECOMMEND:
+            changed = _start(facts, sc, st, b, indication, w)
+        refresh_conditional(facts, sc, st, changed, w)
+        st.last_change = a
+    elif kind == at.ADD:
+        changed = _start(facts, sc, st, a, b, w)
+        refresh_conditional(facts, sc, st, changed, w)
+        st.last_change = a
+    elif kind == at.REDUCE or kind == at.INCREASE:
+        k = slot_of(st, a)
+        place = taper_in_force(facts, st, k)
+        if place >= 0 and st.initial[k] > 0:
+            cut = (st.dose[k] - value) / st.initial[k]
+            if cut > facts.taper[place].max_fraction + 1e-9:
+                _withdraw(facts, st, a, facts.taper[place].severity)
+        st.dose[k] = value
+        if kind == at.REDUCE:
+            st.reduced[k] = 1
+        refresh_slot(facts, sc, st, k, w)
+        st.last_change = a
+    elif kind == at.ORDER:
+        bits = np.int64(1) << np.int64(a)
+        if bits & sc.kidney_hidden:
+            bits |= sc.kidney_hidden
+        st.known |= bits
+        st.monitored |= np.int64(1) << np.int64(a)
+    elif kind == at.FETCH:
+        if a == at.CHART:
+            st.chart_known = 1
+        else:
+            k = slot_of(st, a)
+            if k >= 0:
+                st.facts_known[k] = 1
+    elif kind == at.DECOMPOSE:
+        for k in range(st.n):
+            if st.group[k] == a:
+                st.product_known[k] = 1
+    elif kind == at.TEST:
+        st.tested |= 1 << a
+    elif kind == at.FINISH:
+        st.finished = 1
+    elif kind == at.REVIEW:
+        st.reviews += 1
+    elif kind == at.KEEP or kind == at.HOLD:
+        st.keeps += 1
+    _age(st, days, old_withdrawals)
+    st.day += days
+    st.step += 1
+    st.last_kind, st.last_a, st.last_b = kind, a, b
+
+
+@compiled
+def _age(st, days, old):
+    """Withdrawals that stood before the action grow older by its days; ended ones go."""
+    kept = 0
+    for i in range(st.withdrawals):
+        left = st.w_days[i] - (days if i < old else 0)
+        if left > 0:
+            st.w_drug[kept], st.w_severity[kept], st.w_days[kept] = st.w_drug[i], st.w_severity[i], left
+            kept += 1
+    st.withdrawals = kept
+
+
+@compiled
+def idle(sc, st):
+    """An answer that changed nothing: the step and its days are gone."""
+    _age(st, sc.step_days, st.withdrawals)
+    st.day += sc.step_days
+    st.step += 1
+    st.last_kind, st.last_a, st.last_b = -1, -1, -1
+
+
+@compiled
+def outcome(facts, sc, scratch, kind, a, b, value, w):
+    """Apply an action to a copy of a state and assess it."""
+    apply(facts, sc, scratch, kind, a, b, value, w)
+    assess(facts, sc, scratch, w)
+
+
+@compiled
+def why_illegal(facts, sc, st, kind, a, b, value):
+    """0 for a legal action, else the code of the reason against it; every rule is one the agent can see."""
+    if kind == at.STOP or kind == at.TAPER or kind == at.REDUCE or kind == at.INCREASE:
+        k = slot_of(st, a)
+        if k < 0:
+            return at.NOT_TAKEN
+        if not st.facts_known[k] or not st.product_known[k]:
+            return at.ACTED_ON_UNKNOWN
+        if kind == at.REDUCE or kind == at.INCREASE:
+            if facts.drug[a].kidney and not kidney_known(sc, st):
+                return at.KIDNEY_UNKNOWN
+            if kind == at.REDUCE and value >= st.dose[k]:
+                return at.NOT_A_REDUCTION
+            if kind == at.INCREASE and value > facts.drug[a].dose_max * 1.001:
+                return at.ABOVE_MAXIMUM
+    elif kind == at.SUBSTITUTE or kind == at.RECOMMEND or kind == at.ADD:
+        new = a if kind == at.ADD else b
+        if kind != at.ADD:
+            k = slot_of(st, a)
+            if k < 0:
+                return at.NOT_TAKEN
+            if not st.facts_known[k] or not st.product_known[k]:
+                return at.ACTED_ON_UNKNOWN
+        if slot_of(st, new) >= 0:
+            return at.ALREADY_TAKEN
+        if sc.allergies_hidden and not st.chart_known:
+            return at.ALLERGIES_UNKNOWN
+        if allergic(facts, sc, new):
+            return at.ALLERGY
+    return 0
+
+
+@compiled
+def allergic(facts, sc, drug):
+    """True when the patient is allergic to a drug or to a class of it."""
+    for i in range(sc.allergies):
+        if sc.allergy_drug[i] == drug:
+            return True
+    tokens = facts.drug[drug].tokens
+    for word in range(at.TOKEN_WORDS):
+        if tokens[word] & sc.allergy_tokens[word]:
+            return True
+    return False
+
+
+@compiled
+def fits(facts, sc, st, k, wrong_if):
+    """True when nothing in the rest of the regimen or the person makes a replacement wrong."""
+    for other in range(st.n):
+        if other != k and st.alive[other] and has_token(facts, st.drug[other], wrong_if):
+            return False
+    for word in range(at.TOKEN_WORDS):
+        if facts.mask[wrong_if, word] & sc.tokens[word]:
+            return False
+    return True

@@ -1,0 +1,390 @@
+"""A knowledge base compiled to arrays, with the names behind every index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.parameters import PLACE, parameter_vector, weight_vector
+from polyguard_env.environment.roles import roles_explain
+from polyguard_env.environment.splits import pair_split_of
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.schema import SEVERITY_RANK, Rule
+from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.risk.index import RuleIndex, terms
+from polyguard_env.risk.review import CHILD_PUGH_RANK, MONITOR_FOR_MECHANISM, rule_index
+
+ACTIONS = {"avoid": 0, "reduce": 1, "monitor": 2}
+KIDNEY = ("creatinine", "crcl", "egfr")
+COMMON_USE = 0.5
+EMPTY_KEY = -1
+
+
+class FactTable:
+    """Arrays of one knowledge base.
+
+    Attributes:
+        drugs, conditions, measurements: names by index; `drug_at`, `condition_at`, `measurement_at` back.
+        rules: the rules that coded findings point to, by code.
+        facts: the arrays as the compiled rules take them.
+        kidney: bits of the measurements that tell kidney function.
+    """
+
+    def __init__(self, index: RuleIndex) -> None:
+        self.index = index
+        knowledge = index.knowledge
+        self.drugs: list[str] = sorted(knowledge.drugs)
+        self.drug_at = {name: place for place, name in enumerate(self.drugs)}
+        self.conditions = _conditions(knowledge)
+        self.condition_at = {name: place for place, name in enumerate(self.conditions)}
+        self.measurements = _measurements(knowledge)
+        self.measurement_at = {name: place for place, name in enumerate(self.measurements)}
+        self.kidney = sum(1 << self.measurement_at[name] for name in KIDNEY)
+        self.tokens = _tokens(knowledge)
+        self.token_at = {name: place for place, name in enumerate(self.tokens)}
+        self.genes: dict[str, int] = {}
+        self.phenotypes: dict[str, int] = {}
+        self.rules: list[Rule] = []
+        self._rule_at: dict[tuple[str, str], int] = {}
+        self.hyperedges: list[str] = sorted(index.combinations)
+        self.duplicate_ids: list[str] = sorted({r for rules in index.duplicates.values() for r in rules})
+        self._masks: dict[frozenset[int], int] = {frozenset(): 0}
+        self.facts = self._compile()
+
+    def token_words(self, names: Iterable[str]) -> np.ndarray:
+        """The token bits of names, shape (TOKEN_WORDS,); names that no rule asks for have none."""
+        words = np.zeros(at.TOKEN_WORDS, dtype=np.int64)
+        for place in (self.token_at[name] for name in names if name in self.token_at):
+            words[place // 63] |= np.int64(1 << (place % 63))
+        return words
+
+    def parameter(self, name: str) -> float:
+        """One simulation parameter."""
+        return float(self.facts.parameters[PLACE[name]])
+
+    def rule_code(self, rule: Rule) -> int:
+        """The code of a rule as findings carry it."""
+        key = (rule.rule_id, rule.drug_id)
+        if key not in self._rule_at:
+            self._rule_at[key] = len(self.rules)
+            self.rules.append(rule)
+        return self._rule_at[key]
+
+    def _mask(self, names: Iterable[str]) -> int:
+        key = frozenset(self.token_at[name] for name in names if name in self.token_at)
+        return self._masks.setdefault(key, len(self._masks))
+
+    def _compile(self) -> at.Facts:
+        index, drugs = self.index, self.drugs
+        table = np.zeros(len(drugs), dtype=at.DRUG)
+        treatments: dict[str, int] = {}
+        taper, taper_at = self._tapers()
+        classes = {name: index.drug(name).classes for name in drugs}
+        taper_classes: dict[str, int] = {}
+        for place, name in enumerate(drugs):
+            row, profile = table[place], index.profile(name)
+            row["tokens"] = self.token_words([name, *classes[name]])
+            row["treatment"] = treatments.setdefault(classes[name][0] if classes[name] else name, len(treatments))
+            row["taper"] = taper_at.get(name, -1)
+            row["taper_class"] = row["monitor"] = -1
+            row["dose_min"] = row["dose_usual"] = 1.0
+            row["kidney"] = bool(index.rules("renal", name))
+            if profile is None:
+                continue
+            row["profiled"] = 1
+            row["dose_min"], row["dose_usual"] = profile.dose_min, profile.dose_usual
+            row["dose_max"], row["dbi_delta"] = profile.dose_max, profile.dbi_delta or 0.0
+            row["use_weight"], row["acb"] = profile.use_weight, profile.acb
+            if profile.taper_class:
+                row["taper_class"] = taper_classes.setdefault(profile.taper_class, len(taper_classes))
+            if profile.monitoring:
+                row["monitor"] = self.measurement_at.get(profile.monitoring[0], -1)
+        organ: list[tuple[object, ...]] = []
+        self._spread(table, "renal", organ, "renal", self._renal)
+        self._spread(table, "hepatic", organ, "hepatic", self._hepatic)
+        disease = self._spread(table, "disease", [], "drug_disease", self._disease)
+        gene = self._spread(table, "gene", [], "pharmacogenomics", self._gene)
+        measure = self._spread(table, "measure", [], "monitoring", self._measure)
+        swap = self._spread(table, "swap", [], "substitution", self._swap)
+        side = self._spread(table, "edge", [], "combination", self._side)
+        burden = self._burden(table)
+        parameters = self._parameters()
+        duplicate, duplicate_rule, exception = self._duplicates(table)
+        edge, keys, values = self._edges()
+        omission = self._omissions()
+        words = np.zeros((len(self._masks), at.TOKEN_WORDS), dtype=np.int64)
+        for members, place in self._masks.items():
+            words[place] = self.token_words(self.tokens[token] for token in members)
+        common = [p for p, n in enumerate(drugs) if table["profiled"][p] and table["use_weight"][p] >= COMMON_USE]
+        return at.Facts(
+            drug=table, edge=edge, hash_key=keys, hash_value=values,
+            organ=_rows(organ, at.ORGAN_RULE), disease=_rows(disease, at.DISEASE_RULE),
+            gene=_rows(gene, at.GENE_RULE), burden=_rows(burden, at.BURDEN_RULE),
+            side=_rows(side, at.SIDE), hyper=self._hyper(), duplicate=duplicate, duplicate_rule=duplicate_rule,
+            exception=exception, swap=_rows(swap, at.SWAP), measure=_rows(measure, at.MEASURE_RULE),
+            omission=omission, taper=taper, mask=words,
+            priority=np.array([index.priority(name) for name in self.conditions]),
+            common=np.array(common, dtype=np.int32), parameters=parameters, weights=weight_vector(),
+        )  # fmt: skip
+
+    def _spread(
+        self,
+        table: np.ndarray,
+        field: str,
+        rows: list[tuple[object, ...]],
+        kind: str,
+        code: Callable[[Rule], tuple[object, ...] | None],
+    ) -> list[tuple[object, ...]]:
+        """Append the coded rules of a kind drug by drug and note each drug's span."""
+        for place, name in enumerate(self.drugs):
+            start = len(rows)
+            rows += [row for rule in self.index.rules(kind, name) if (row := code(rule)) is not None]
+            table[field][place] = (start, len(rows))
+        return rows
+
+    def _renal(self, rule: Rule) -> tuple[object, ...]:
+        fields = rule.fields
+        return (
+            0 if fields["measure"] == "crcl" else 1, ACTIONS[fields["action"]], SEVERITY_RANK[rule.severity],
+            float(fields["threshold"]), _number(fields.get("floor", ""), 0.0),
+            _number(fields.get("max_dose", ""), np.nan), self.rule_code(rule),
+        )  # fmt: skip
+
+    def _hepatic(self, rule: Rule) -> tuple[object, ...]:
+        fields = rule.fields
+        return (
+            2, ACTIONS[fields["action"]], SEVERITY_RANK[rule.severity], float(CHILD_PUGH_RANK[fields["child_pugh"]]),
+            0.0, _number(fields.get("max_dose", ""), np.nan), self.rule_code(rule),
+        )  # fmt: skip
+
+    def _disease(self, rule: Rule) -> tuple[object, ...]:
+        return self.condition_at[rule.fields["condition"]], SEVERITY_RANK[rule.severity], self.rule_code(rule)
+
+    def _gene(self, rule: Rule) -> tuple[object, ...]:
+        gene = self.genes.setdefault(rule.fields["gene"], len(self.genes))
+        phenotype = self.phenotypes.setdefault(rule.fields["phenotype"], len(self.phenotypes))
+        return gene, phenotype, SEVERITY_RANK[rule.severity], self.rule_code(rule)
+
+    def _measure(self, rule: Rule) -> tuple[object, ...]:
+        return self.measurement_at[rule.fields["measurement"]], SEVERITY_RANK[rule.severity]
+
+    def _swap(self, rule: Rule) -> tuple[object, ...] | None:
+        new = self.index.knowledge.drugs.get(rule.fields["replacement"])
+        if new is None or new.profile is None:
+            return None
+        indication = self.condition_at.get(rule.fields.get("indication", ""), -1)
+        return self.drug_at[new.drug_id], indication, self._mask(terms(rule.fields.get("wrong_if", "")))
+
+    def _side(self, rule: Rule) -> tuple[object, ...]:
+        edge = self.index.combinations[rule.rule_id]
+        sides = sorted(
+            {r.fields["side"] for r in self.index.knowledge.rules("combination") if r.rule_id == rule.rule_id}
+        )
+        assert len(sides) == edge.sides
+        return self.hyperedges.index(rule.rule_id), sides.index(rule.fields["side"])
+
+    def _hyper(self) -> np.ndarray:
+        rows = []
+        for name in self.hyperedges:
+            edge = self.index.combinations[name]
+            category = at.BURDEN if edge.rule.fields["category"] == "burden" else at.INTERACTION
+            reduce = edge.rule.fields["management"].partition(":")[0].strip() == "reduce_dose"
+            rows.append((edge.sides, category, SEVERITY_RANK[edge.rule.severity], reduce, self.rule_code(edge.rule)))
+        return _rows(rows, at.HYPER)
+
+    def _burden(self, table: np.ndarray) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = []
+        for place, name in enumerate(self.drugs):
+            start = len(rows)
+            for rule in self.index.rules("burden", name):
+                kind, fields = rule.fields["kind"], rule.fields
+                if kind in ("acb", "dbi"):
+                    table[f"{kind}_carrier"][place] = 1
+                    continue
+                names = terms(fields.get("unless", ""))
+                if names & set(self.drugs) or names & {
+                    c for d in self.index.knowledge.drugs.values() for c in d.classes
+                }:
+                    table["conditional"][place] = 1
+                indication = self.condition_at.get(fields.get("indication", ""), -1)
+                rows.append(
+                    (
+                        at.FALL_RISK if kind == "fall_risk" else at.AVOID,
+                        SEVERITY_RANK[rule.severity],
+                        indication,
+                        _number(fields.get("threshold", ""), 0.0),
+                        self._mask(names),
+                        self.rule_code(rule),
+                    )
+                )
+            table["burden"][place] = (start, len(rows))
+        return rows
+
+    def _parameters(self) -> np.ndarray:
+        values = parameter_vector()
+        for rule in self.index.knowledge.rules("burden"):
+            kind = rule.fields["kind"]
+            if kind in ("acb", "dbi"):
+                values[PLACE[f"{kind}_threshold"]] = float(rule.fields["threshold"])
+                values[PLACE[f"{kind}_severity"]] = SEVERITY_RANK[rule.severity]
+        return values
+
+    def _duplicates(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        place_of = {name: place for place, name in enumerate(self.duplicate_ids)}
+        rows: list[tuple[object, ...]] = []
+        rules: dict[str, Rule] = {}
+        for place, name in enumerate(self.drugs):
+            start = len(rows)
+            held = self.index.duplicates.get(name, {})
+            rules.update(held)
+            rows += [(code,) for code in sorted(place_of[rule_id] for rule_id in held)]
+            table["duplicate"][place] = (start, len(rows))
+        table_rules: list[tuple[object, ...]] = []
+        pairs: list[tuple[int, int]] = []
+        for rule_id in self.duplicate_ids:
+            start = len(pairs)
+            for pair in filter(None, rules[rule_id].fields.get("except_pairs", "").split(";")):
+                left, _, right = pair.partition("+")
+                pairs.append((self._mask([left.split(":")[-1]]), self._mask([right.split(":")[-1]])))
+            table_rules.append((SEVERITY_RANK[rules[rule_id].severity], start, len(pairs)))
+        exception = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+        return _rows(rows, at.DUPLICATE), _rows(table_rules, at.DUPLICATE_RULE), exception
+
+    def _omissions(self) -> np.ndarray:
+        rows = []
+        self.omission_rules: list[Rule] = []
+        for rule in self.index.omissions:
+            fields = rule.fields
+            preferred = fields.get("preferred") or rule.drug_id
+            if rule.drug_id != preferred:
+                continue
+            condition = fields["condition"]
+            code = -1 if condition in ("", "*") else self.condition_at[condition]
+            rows.append(
+                (
+                    code,
+                    self.drug_at[preferred],
+                    self._mask(terms(fields.get("target", "")) or {rule.drug_id}),
+                    self._mask(terms(fields.get("with_drug", ""))),
+                    self._mask(terms(fields.get("absent_if", ""))),
+                    SEVERITY_RANK[rule.severity],
+                )
+            )
+            self.omission_rules.append(rule)
+        return _rows(rows, at.OMISSION_RULE)
+
+    def _tapers(self) -> tuple[np.ndarray, dict[str, int]]:
+        rows, places = [], {}
+        for name in self.drugs:
+            found = self.index.rules("taper", name)
+            if found:
+                fields = found[0].fields
+                places[name] = len(rows)
+                rows.append(
+                    (
+                        SEVERITY_RANK[found[0].severity],
+                        float(fields["step_fraction"]),
+                        _number(fields.get("max_fraction_per_step", ""), 1.0),
+                        _number(fields.get("step_days", ""), 0.0),
+                        _number(fields.get("min_days_on_drug", ""), 0.0),
+                    )
+                )
+        return _rows(rows, at.TAPER_RULE), places
+
+    def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Edges in table order, and a hash from pairs to them."""
+        frame = self.index.knowledge.interactions()
+        self.mechanisms = sorted(set(frame["mechanism"]))
+        mechanism_at = {name: place for place, name in enumerate(self.mechanisms)}
+        edge = np.zeros(len(frame), dtype=at.EDGE)
+        first, second = frame["drug_a"].to_list(), frame["drug_b"].to_list()
+        severity, mechanism = frame["severity"].to_list(), frame["mechanism"].to_list()
+        management = frame["management"].to_list()
+        self.edge_names = list(zip(first, second, strict=True))
+        keys = np.array(
+            [self.drug_at[a] * len(self.drugs) + self.drug_at[b] for a, b in self.edge_names], dtype=np.int64
+        )
+        profile = self.index.profile
+        for place, (a, b) in enumerate(self.edge_names):
+            term = management[place].partition(":")[0].strip()
+            one, other = profile(a), profile(b)
+            edge[place] = (
+                SEVERITY_RANK[severity[place]], mechanism_at[mechanism[place]], term == "reduce_dose",
+                term == "monitor", self.measurement_at.get(MONITOR_FOR_MECHANISM.get(mechanism[place], ""), -1),
+                bool(one and other and roles_explain(mechanism[place], one, other)),
+                at.SPLIT[pair_split_of(a, b, mechanism[place])] if one and other else -1,
+            )  # fmt: skip
+        return edge, *_hash(keys)
+
+
+def _hash(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An open-addressing table from pair keys to places, at most half full."""
+    size = 1 << int(np.ceil(np.log2(max(2 * len(keys), 2))))
+    table_keys, values = np.full(size, EMPTY_KEY, dtype=np.int64), np.full(size, -1, dtype=np.int32)
+    multiplier = np.uint64(0x9E3779B97F4A7C15)
+    spots = ((keys.astype(np.uint64) * multiplier) >> np.uint64(64 - int(np.log2(size)))).astype(np.int64)
+    for place, (key, spot) in enumerate(zip(keys.tolist(), spots.tolist(), strict=True)):
+        while table_keys[spot] != EMPTY_KEY:
+            spot = (spot + 1) & (size - 1)
+        table_keys[spot], values[spot] = key, place
+    return table_keys, values
+
+
+def _rows(rows: Sequence[tuple[object, ...]], dtype: np.dtype) -> np.ndarray:
+    # An empty table still has a row, so that the compiled rules see its type; no span points to it.
+    return np.array(list(rows), dtype=dtype) if rows else np.zeros(1, dtype=dtype)
+
+
+def _number(text: str, otherwise: float) -> float:
+    return float(text) if text else otherwise
+
+
+def _conditions(knowledge: KnowledgeBase) -> list[str]:
+    names = {row["condition_id"] for row in read_fragments("conditions")}
+    names |= {rule.fields["condition"] for rule in knowledge.rules("drug_disease")}
+    names |= {c for drug in knowledge.drugs.values() if drug.profile for c in drug.profile.indications}
+    names |= {rule.fields["condition"] for rule in knowledge.rules("omission")} - {"", "*"}
+    if len(names) > 63 * at.CONDITION_WORDS:
+        raise PolyGuardError("conditions", len(names), f"raise CONDITION_WORDS above {at.CONDITION_WORDS}")
+    return sorted(names)
+
+
+def _measurements(knowledge: KnowledgeBase) -> list[str]:
+    names = {row["measurement_id"] for row in read_fragments("measurements")} | set(KIDNEY)
+    names |= {rule.fields["measurement"] for rule in knowledge.rules("monitoring")}
+    names |= set(MONITOR_FOR_MECHANISM.values())
+    needed = set(MONITOR_FOR_MECHANISM.values()) | set(KIDNEY)
+    needed |= {rule.fields["measurement"] for rule in knowledge.rules("monitoring")}
+    # The rarest of the table beyond what 63 bits hold are never hidden or ordered in an episode.
+    kept = sorted(needed) + sorted(names - needed)
+    if len(needed) > 63:
+        raise PolyGuardError("measurements", len(needed), "the rules need more measurements than the engine holds (63)")
+    return kept[:63]
+
+
+def _tokens(knowledge: KnowledgeBase) -> list[str]:
+    """Every name that some rule's list of terms asks for, all classes among them."""
+    names: set[str] = set(knowledge.tables["classes"]["class_id"])
+    for kind, fields in {
+        "burden": ("unless",), "substitution": ("wrong_if",), "omission": ("target", "with_drug", "absent_if"),
+    }.items():  # fmt: skip
+        for rule in knowledge.rules(kind):
+            for field in fields:
+                names |= terms(rule.fields.get(field, ""))
+    names |= {rule.drug_id for rule in knowledge.rules("omission")}
+    for rule in knowledge.rules("duplicate_therapy"):
+        for pair in filter(None, rule.fields.get("except_pairs", "").split(";")):
+            names |= {part.split(":")[-1] for part in pair.split("+")}
+    if len(names) > 63 * at.TOKEN_WORDS:
+        raise PolyGuardError("rule terms", len(names), f"raise TOKEN_WORDS above {at.TOKEN_WORDS}")
+    return sorted(names)
+
+
+@lru_cache(maxsize=4)
+def fact_table(knowledge: KnowledgeBase) -> FactTable:
+    """The shared arrays of a knowledge base."""
+    return FactTable(rule_index(knowledge))

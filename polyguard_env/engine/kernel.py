@@ -1,0 +1,251 @@
+"""Episodes over arrays: start, step and price, one at a time or many, through the same compiled functions."""
+
+from __future__ import annotations
+
+from math import exp
+
+import numpy as np
+
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.candidates import copy_state, enter
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.draws import key_of, mix, uniform
+from polyguard_env.engine.dynamics import apply, idle
+from polyguard_env.engine.parameters import PLACE
+from polyguard_env.engine.risk import assess, list_findings, refresh_all, untreated
+from polyguard_env.engine.verdict import judge
+
+WEIGHT, HAZARD = PLACE["weight_minor"] - 1, PLACE["hazard_minor"] - 1
+UNTREATED, SEVERE_UNTREATED = PLACE["hazard_untreated"], PLACE["severe_untreated"]
+FOLLOW_UP, LEAST = PLACE["follow_up_days"], PLACE["least_weight"]
+
+
+def workspace() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spare memory of one thread: a WORK record, a state, and that state as words."""
+    scratch = np.zeros(1, dtype=at.STATE)
+    return np.zeros(1, dtype=at.WORK), scratch, scratch.view(np.int64).reshape(1, -1)
+
+
+@compiled
+def begin(facts, scenarios, which, states, raw, b, seed, space):
+    """Put state `b` at the start of a scenario."""
+    w = space[0][0]
+    sc = scenarios[which]
+    st = states[b]
+    st.seed, st.step, st.day, st.finished, st.n = seed, 0, 0, 0, sc.n
+    st.edge[:, :] = -1
+    st.twice[:, :] = 0
+    st.alive[:] = 0
+    for k in range(sc.n):
+        st.drug[k], st.dose[k], st.initial[k] = sc.drug[k], sc.dose[k], sc.dose[k]
+        st.indication[k], st.days[k], st.group[k] = sc.indication[k], sc.days[k], sc.group[k]
+        st.tapering[k], st.reduced[k], st.alive[k], st.ended[k] = 0, 0, 1, -1
+        st.facts_known[k] = 0 if sc.hidden_facts[k] else 1
+        st.product_known[k] = 0 if sc.hidden_product[k] else 1
+    st.known, st.monitored, st.chart_known, st.tested = sc.measured & ~sc.hidden, 0, 0, 0
+    st.withdrawals, st.reviews, st.keeps, st.last_kind, st.last_a, st.last_b = 0, 0, 0, -1, -1, -1
+    st.last_change, st.harm, st.severe_harm = -1, 0, 0
+    st.hazard = st.severe_hazard = 0.0
+    st.total = st.last_reward = 0.0
+    if sc.combinations == 0:
+        refresh_all(facts, sc, st, w)
+    assess(facts, sc, st, w)
+    enter(facts, sc, states, raw, b, space)
+
+
+@compiled
+def restore(facts, scenarios, which, states, raw, b, space):
+    """Fill the caches and candidates of a state whose plain fields were just written."""
+    w = space[0][0]
+    sc = scenarios[which]
+    st = states[b]
+    st.edge[:, :] = -1
+    st.twice[:, :] = 0
+    if sc.combinations == 0:
+        refresh_all(facts, sc, st, w)
+    assess(facts, sc, st, w)
+    enter(facts, sc, states, raw, b, space)
+
+
+@compiled
+def advance(facts, scenarios, which, states, raw, b, choice, reasons, confidence, cited, hits, columns, space):
+    """Take one action in state `b`.
+
+    Args:
+        columns: filled, shape (13,). The workspace's `events` hold this step's harm: day, finding row, severe.
+
+    Returns:
+        (reward, reason bits, legal, number of events).
+    """
+    w = space[0][0]
+    sc = scenarios[which]
+    st = states[b]
+    reward, bits, legal = judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns)
+    before = st.day
+    if legal:
+        row = st.candidate[choice]
+        apply(facts, sc, st, row.kind, row.a, row.b, row.value, w)
+    else:
+        idle(sc, st)
+    assess(facts, sc, st, w)
+    st.total += reward
+    st.last_reward = reward
+    ended = st.finished == 1 or st.step >= sc.budget
+    happened = harm(facts, sc, st, before, ended, w)
+    enter(facts, sc, states, raw, b, space)
+    return reward, bits, legal, happened
+
+
+@compiled
+def harm(facts, sc, st, before, ended, w):
+    """Draw the harm events of the days that passed, and of the follow-up when the episode has ended.
+
+    The draw of a finding depends on scenario, seed, day and finding alone, so two policies that leave the same
+    finding standing meet the same fate.
+    """
+    p, events, found = facts.parameters, w.events, w.after
+    happened = 0
+    if sc.combinations > 0:
+        return _combination_harm(p, sc, st, ended, events)
+    m = list_findings(facts, sc, st, w)
+    copy_findings(w.found, found, m)
+    for span in range(2):
+        if span == 0:
+            begin_day, end_day = before, st.day
+        else:
+            begin_day, end_day = st.day, max(st.day, np.int64(p[FOLLOW_UP]))
+        if end_day <= begin_day or (span == 1 and not ended):
+            continue
+        share = (end_day - begin_day) / p[FOLLOW_UP]
+        for i in range(m):
+            row = found[i]
+            rate = p[HAZARD + row.severity] * min(1.0, row.weight / p[WEIGHT + row.severity]) * share
+            severe = row.severity >= at.MAJOR
+            st.hazard += rate
+            st.severe_hazard += rate if severe else 0.0
+            code = (
+                ((np.int64(row.category) * 16 + row.what) << np.int64(40))
+                ^ ((np.int64(row.a) + 1) << np.int64(20))
+                ^ (np.int64(row.b) + 1)
+                ^ ((np.int64(row.code) + 1) << np.int64(8))
+            )
+            if _struck(sc.key, st.seed, begin_day, code, rate):
+                happened = _note(st, events, happened, end_day, i, severe)
+        for place in range(sc.treated):
+            lost = untreated(facts, sc, st, place)
+            if lost <= 0:
+                continue
+            rate = p[UNTREATED] * lost * share
+            severe = lost >= p[SEVERE_UNTREATED]
+            st.hazard += rate
+            st.severe_hazard += rate if severe else 0.0
+            code = -1 - np.int64(sc.treated_condition[place])
+            if _struck(sc.key, st.seed, begin_day, code, rate):
+                happened = _note(st, events, happened, end_day, -1 - place, severe)
+    return happened
+
+
+@compiled
+def _combination_harm(p, sc, st, ended, events):
+    """Dangerous combinations that nobody found are prescribed after the study: their harm is what the study left."""
+    happened = 0
+    if not ended:
+        return 0
+    for place in range(sc.combinations):
+        if sc.danger[place] > 0 and (st.tested >> place) & 1 == 0:
+            severe = sc.danger[place] >= p[WEIGHT + at.MAJOR]
+            rate = p[HAZARD + (at.MAJOR if severe else at.MODERATE)]
+            st.hazard += rate
+            st.severe_hazard += rate if severe else 0.0
+            if _struck(sc.key, st.seed, 0, np.int64(1_000_000 + place), rate):
+                happened = _note(st, events, happened, np.int64(p[FOLLOW_UP]), 1_000_000 + place, severe)
+    return happened
+
+
+@compiled
+def _struck(key, seed, day, code, rate):
+    return uniform(mix(key_of(key ^ np.int64(0x48A2), seed, day) ^ code)) < 1.0 - exp(-rate)
+
+
+@compiled
+def _note(st, events, happened, day, what, severe):
+    st.harm += 1
+    st.severe_harm += severe
+    if happened < events.shape[0]:
+        events[happened, 0], events[happened, 1], events[happened, 2] = day, what, severe
+        return happened + 1
+    return happened
+
+
+@compiled
+def prices(facts, scenarios, which, states, b, space):
+    """The reward of each candidate, stated with certainty and citing nothing; in the workspace's `prices`."""
+    w = space[0][0]
+    sc = scenarios[which]
+    st = states[b]
+    for i in range(st.candidates):
+        w.prices[i], _, _ = judge(facts, sc, st, i, 0, 1.0, 0, 0, w.columns)
+    return st.candidates
+
+
+@compiled
+def lessened(facts, scenarios, which, states, raw, b, choice, space):
+    """Findings of the state and of what a legal candidate leads to, for those who explain.
+
+    Returns:
+        The rows in use of the workspace's `before` and `after`.
+    """
+    w = space[0][0]
+    sc = scenarios[which]
+    st = states[b]
+    m = list_findings(facts, sc, st, w)
+    copy_findings(w.found, w.before, m)
+    copy_state(raw, b, space[2])
+    row = st.candidate[choice]
+    apply(facts, sc, space[1][0], row.kind, row.a, row.b, row.value, w)
+    n = list_findings(facts, sc, space[1][0], w)
+    copy_findings(w.found, w.after, n)
+    return m, n
+
+
+@compiled
+def copy_findings(source, to, m):
+    """Copy the first `m` finding rows."""
+    for i in range(m):
+        one, row = to[i], source[i]
+        one.category, one.severity, one.what, one.reduce, one.monitor = (
+            row.category, row.severity, row.what, row.reduce, row.monitor,
+        )  # fmt: skip
+        one.a, one.b, one.code, one.measurement, one.slots = row.a, row.b, row.code, row.measurement, row.slots
+        one.limit, one.weight = row.limit, row.weight
+
+
+@compiled
+def begin_many(facts, scenarios, which, states, raw, seeds, first, last, space):
+    """Start episodes `first` to `last`; which and seeds have shape (episodes,)."""
+    for b in range(first, last):
+        begin(facts, scenarios, which[b], states, raw, b, seeds[b], space)
+
+
+@compiled
+def advance_many(facts, scenarios, which, states, raw, choices, confidence, rewards, columns, done, first, last, space):
+    """Step episodes `first` to `last` that are running; ended ones are left alone with a reward of NaN.
+
+    Args:
+        choices: candidate places, -1 for an answer that named none; shape (episodes,).
+        rewards, done: filled, shape (episodes,). columns: filled, shape (episodes, 13).
+    """
+    for b in range(first, last):
+        st = states[b]
+        if st.finished or st.step >= scenarios[which[b]].budget:
+            rewards[b], done[b] = np.nan, True
+            continue
+        choice = choices[b]
+        reasons = np.int64(0)
+        if choice < 0 or choice >= st.candidates:
+            choice, reasons = -1, np.int64(1) << np.int64(at.UNREADABLE)
+        reward, _, _, _ = advance(
+            facts, scenarios, which[b], states, raw, b, choice, reasons, confidence[b], 0, 0, columns[b], space
+        )
+        rewards[b] = reward
+        done[b] = st.finished == 1 or st.step >= scenarios[which[b]].budget

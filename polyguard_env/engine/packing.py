@@ -1,0 +1,158 @@
+"""A scenario as one record of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import numpy as np
+
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.facts import FactTable
+from polyguard_env.environment.episode import Scenario
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.schema import SEVERITY_RANK
+from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.risk.combinations import has_representatives
+from polyguard_env.risk.review import CHILD_PUGH_RANK, kidney_function
+
+ROOM = 4
+
+
+def pack(scenario: Scenario, table: FactTable) -> np.ndarray:
+    """The record of a scenario, shape (1,), dtype SCENARIO.
+
+    Raises:
+        PolyGuardError: more drugs, omissions or combinations than a record holds, or an unknown name.
+    """
+    records = np.zeros(1, dtype=at.SCENARIO)
+    record = records[0]
+    record["key"] = np.int64(
+        int.from_bytes(
+            blake2b(scenario.scenario_id.encode(), digest_size=8, person=b"engine").digest(), "big", signed=True
+        )
+    )
+    record["sub"] = at.SUB[scenario.sub_environment]
+    record["difficulty"] = at.DIFFICULTY[scenario.difficulty]
+    record["split"] = at.SPLIT[scenario.split]
+    record["control"] = scenario.control
+    record["budget"], record["step_days"] = scenario.budget, scenario.step_days
+    pack_patient(record, scenario.patient, scenario.patient.regimen, table)
+    _pack_hidden(record, scenario, table)
+    _pack_products(record, scenario, table)
+    _pack_combinations(record, scenario, table)
+    return records
+
+
+def pack_patient(record: np.void, patient: Patient, regimen: Iterable[RegimenItem], table: FactTable) -> None:
+    """Write a person and a regimen into a record."""
+    items = list(regimen)
+    if len(items) > at.SLOTS - ROOM:
+        raise PolyGuardError("regimen", len(items), f"give at most {at.SLOTS - ROOM} drugs")
+    record["falls"], record["child_pugh"] = patient.falls, CHILD_PUGH_RANK[patient.child_pugh]
+    kidney = kidney_function(patient)
+    record["crcl"], record["egfr"] = kidney.get("crcl", np.nan), kidney.get("egfr", np.nan)
+    known = [
+        (table.genes[g], table.phenotypes.get(p, -1)) for g, p in sorted(patient.genotype.items()) if g in table.genes
+    ]
+    record["genes"] = len(known[: at.GENES])
+    for place, (gene, phenotype) in enumerate(known[: at.GENES]):
+        record["gene"][place], record["phenotype"][place] = gene, phenotype
+    for name in patient.conditions:
+        place = _place(table.condition_at, name, "conditions")
+        record["condition"][place // 63] |= np.int64(1 << (place % 63))
+    record["tokens"] = table.token_words(patient.conditions)
+    record["allergy_tokens"] = table.token_words(patient.allergies)
+    drugs = [table.drug_at[name] for name in patient.allergies if name in table.drug_at][: at.ALLERGIES]
+    record["allergies"] = len(drugs)
+    record["allergy_drug"][: len(drugs)] = drugs
+    record["n"] = len(items)
+    groups: dict[int, set[int]] = {}
+    for place, item in enumerate(items):
+        drug = _place(table.drug_at, item.drug_id, "regimen.drug_id")
+        row = table.facts.drug[drug]
+        record["drug"][place] = drug
+        record["dose"][place] = row["dose_usual"] if item.dose is None else item.dose
+        record["days"][place] = item.days
+        record["indication"][place] = (
+            _place(table.condition_at, item.indication, "regimen.indication") if item.indication else -1
+        )
+        if item.indication:
+            groups.setdefault(int(record["indication"][place]), set()).add(int(row["treatment"]))
+    record["treated"] = len(groups)
+    for place, condition in enumerate(sorted(groups, key=lambda code: table.conditions[code])):
+        record["treated_condition"][place] = condition
+        record["treatments"][place] = len(groups[condition])
+    measured = set(patient.measurements)
+    if measured & {"creatinine", "crcl", "egfr"}:
+        measured |= {"creatinine", "crcl", "egfr"}
+    record["measured"] = sum(1 << table.measurement_at[name] for name in measured if name in table.measurement_at)
+    conditions = set(patient.conditions)
+    rows = [p for p, rule in enumerate(table.omission_rules) if rule.fields["condition"] in conditions | {"", "*"}]
+    if len(rows) > at.OMISSIONS:
+        raise PolyGuardError("omissions", len(rows), f"raise OMISSIONS above {at.OMISSIONS}")
+    record["omissions"] = len(rows)
+    record["omission"][: len(rows)] = rows
+
+
+def _pack_hidden(record: np.void, scenario: Scenario, table: FactTable) -> None:
+    places = {item.drug_id: place for place, item in enumerate(scenario.patient.regimen)}
+    for name in scenario.hidden:
+        kind, _, rest = name.partition(":")
+        if kind == "indication":
+            record["hidden_indication"][_place(places, rest, "hidden")] = 1
+            record["chart_hidden"] = 1
+        elif kind == "facts":
+            record["hidden_facts"][_place(places, rest, "hidden")] = 1
+        elif name == "allergies":
+            record["allergies_hidden"] = 1
+        elif kind != "product":
+            bit = np.int64(1 << _place(table.measurement_at, name, "hidden"))
+            record["hidden"] |= bit
+            if bit & table.kidney:
+                record["kidney_hidden"] |= bit
+
+
+def _pack_products(record: np.void, scenario: Scenario, table: FactTable) -> None:
+    places = {item.drug_id: place for place, item in enumerate(scenario.patient.regimen)}
+    for number, product in enumerate(scenario.products, start=1):
+        for drug_id in product.drug_ids:
+            place = _place(places, drug_id, f"products.{product.name}")
+            record["group"][place] = number
+            record["hidden_product"][place] = f"product:{product.name}" in scenario.hidden
+
+
+def _pack_combinations(record: np.void, scenario: Scenario, table: FactTable) -> None:
+    if len(scenario.combinations) > at.COMBINATIONS:
+        raise PolyGuardError("combinations", len(scenario.combinations), f"give at most {at.COMBINATIONS}")
+    places = {item.drug_id: place for place, item in enumerate(scenario.patient.regimen)}
+    record["combinations"] = len(scenario.combinations)
+    for number, drugs in enumerate(scenario.combinations):
+        record["combination"][number] = sum(1 << _place(places, drug, "combinations") for drug in drugs)
+        record["danger"][number] = combination_danger(drugs, table)
+
+
+def combination_danger(drugs: Iterable[str], table: FactTable) -> float:
+    """Danger of taking drugs together: the weight of the worst pair or hyperedge when it is major, else 0."""
+    index, names = table.index, sorted(set(drugs))
+    worst = 0
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            edge = index.interaction(a, b)
+            worst = max(worst, SEVERITY_RANK[edge.severity] if edge else 0)
+    sides: dict[str, dict[str, list[str]]] = {}
+    for name in names:
+        for rule in index.rules("combination", name):
+            sides.setdefault(rule.rule_id, {}).setdefault(rule.fields["side"], []).append(name)
+    for rule_id, members in sides.items():
+        edge = index.combinations[rule_id]
+        if len(members) == edge.sides and has_representatives(list(members.values())):
+            worst = max(worst, SEVERITY_RANK[edge.rule.severity])
+    weight = {at.MAJOR: "weight_major", at.CONTRAINDICATED: "weight_contraindicated"}.get(worst)
+    return float(table.parameter(weight)) if weight else 0.0
+
+
+def _place(places: dict[str, int], name: str, field: str) -> int:
+    if name not in places:
+        raise PolyGuardError(field, name, "use a name the knowledge base has")
+    return places[name]

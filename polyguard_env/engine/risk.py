@@ -1,0 +1,266 @@
+"""The one risk function over episode states: cached by slot and pair, summed in a few hundred nanoseconds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.parameters import PLACE
+from polyguard_env.engine.rules import (
+    duplicated,
+    edge_between,
+    in_force,
+    pair_finding,
+    present,
+    regimen_findings,
+    slot_findings,
+    tapering_factor,
+    weigh,
+)
+
+WEIGHT = PLACE["weight_minor"] - 1
+WITHDRAWAL = PLACE["withdrawal_minor"] - 1
+DBI, ACB, DRUG = PLACE["dbi"], PLACE["acb"], PLACE["drug"]
+UNMONITORED, UNKNOWN, ENOUGH = PLACE["unmonitored"], PLACE["unknown"], PLACE["enough"]
+
+
+@compiled
+def refresh_slot(facts, sc, st, k, w):
+    """Work out again what is wrong with one drug on its own and how little of it still treats."""
+    found, words = w.found, w.words
+    if facts.drug[st.drug[k]].conditional:
+        present(facts, st, -1, words)
+        for word in range(at.TOKEN_WORDS):
+            words[word] |= sc.tokens[word]
+    else:
+        for word in range(at.TOKEN_WORDS):
+            words[word] = sc.tokens[word]
+    m = slot_findings(facts, sc, st, k, words, found, 0)
+    safety, dosing, burden, severe = 0.0, 0.0, 0.0, 0
+    for i in range(m):
+        weight = facts.parameters[WEIGHT + found[i].severity]
+        if found[i].category == at.ORGAN_DOSING:
+            dosing += weight
+        elif found[i].category == at.BURDEN:
+            burden += weight
+        else:
+            safety += weight
+        severe += found[i].severity >= at.MAJOR
+    st.own_safety[k], st.own_dosing[k], st.own_burden[k], st.own_severe[k] = safety, dosing, burden, severe
+    floor = lowest_dose(facts, sc, st.drug[k])
+    st.floor[k] = floor if 0 < st.dose[k] < facts.parameters[ENOUGH] * floor else 0.0
+
+
+@compiled
+def lowest_dose(facts, sc, drug):
+    """The lowest daily dose that treats: the usual minimum, or the limit that kidneys or liver set below it."""
+    row = facts.drug[drug]
+    if not row.profiled:
+        return 0.0
+    floor = row.dose_min
+    for hepatic in range(2):
+        span = row.hepatic if hepatic == 1 else row.renal
+        for place in range(span[0], span[1]):
+            rule = facts.organ[place]
+            if rule.action == 1 and rule.limit > 0 and in_force(sc, rule, hepatic == 1):
+                floor = min(floor, rule.limit)
+    return floor
+
+
+@compiled
+def refresh_pairs(facts, st, k):
+    """Look up the interactions and duplications of one drug with every other."""
+    for other in range(st.n):
+        if other == k:
+            st.edge[k, k] = -1
+            st.twice[k, k] = 0
+        elif st.alive[other] and st.alive[k]:
+            place = edge_between(facts, st.drug[k], st.drug[other])
+            twice = duplicated(facts, st.drug[k], st.drug[other])
+            st.edge[k, other] = st.edge[other, k] = place
+            st.twice[k, other] = st.twice[other, k] = twice
+
+
+@compiled
+def refresh_conditional(facts, sc, st, changed, w):
+    """After drugs came or went: drugs some of whose rules depend on the others."""
+    for k in range(st.n):
+        if k != changed and st.alive[k] and facts.drug[st.drug[k]].conditional:
+            refresh_slot(facts, sc, st, k, w)
+
+
+@compiled
+def refresh_all(facts, sc, st, w):
+    """Fill every cache of a state."""
+    for k in range(st.n):
+        if st.alive[k]:
+            refresh_slot(facts, sc, st, k, w)
+            refresh_pairs(facts, st, k)
+
+
+@compiled
+def share_treated(st, k):
+    """How much of its treatment a drug still gives, 0-1: tapered, or dosed below its usual minimum."""
+    share = 1.0
+    if st.tapering[k] and st.initial[k] > 0:
+        share = min(1.0, st.dose[k] / st.initial[k])
+    if st.floor[k] > 0:
+        share = min(share, st.dose[k] / st.floor[k])
+    return share
+
+
+@compiled
+def untreated(facts, sc, st, place):
+    """Priority of the treatment that one condition of the start has lost."""
+    condition = sc.treated_condition[place]
+    kept = 0.0
+    for k in range(st.n):
+        if not st.alive[k] or st.indication[k] != condition:
+            continue
+        treatment = facts.drug[st.drug[k]].treatment
+        best = share_treated(st, k)
+        counted = False
+        for other in range(st.n):
+            if other != k and st.alive[other] and st.indication[other] == condition:
+                if facts.drug[st.drug[other]].treatment == treatment:
+                    share = share_treated(st, other)
+                    if share > best or (share == best and other < k):
+                        counted = True
+        if not counted:
+            kept += best
+    kept = min(kept, sc.treatments[place])
+    return facts.priority[condition] * (1.0 - kept / sc.treatments[place])
+
+
+@compiled
+def information_gap(facts, sc, st):
+    """Potential of what is needed and not known: labs that the regimen calls for, facts, products, the chart."""
+    p = facts.parameters
+    gap = 0.0
+    missing = sc.hidden & ~st.known
+    if missing:
+        needed = np.int64(0)
+        kidneys = False
+        for k in range(st.n):
+            if st.alive[k]:
+                row = facts.drug[st.drug[k]]
+                for place in range(row.measure[0], row.measure[1]):
+                    needed |= np.int64(1) << np.int64(facts.measure[place].measurement)
+                kidneys = kidneys or row.kidney == 1
+        if kidneys and sc.kidney_hidden & missing:
+            gap += p[UNKNOWN]
+        other = needed & missing
+        while other:
+            gap += p[UNMONITORED]
+            other &= other - 1
+    seen = np.int64(0)
+    for k in range(st.n):
+        if st.alive[k]:
+            if not st.facts_known[k]:
+                gap += p[UNKNOWN]
+            if not st.product_known[k] and (seen >> np.int64(st.group[k])) & 1 == 0:
+                seen |= np.int64(1) << np.int64(st.group[k])
+                gap += p[UNKNOWN]
+    if not st.chart_known and (sc.chart_hidden or sc.allergies_hidden):
+        gap += p[UNKNOWN]
+    return gap
+
+
+@compiled
+def danger_left(sc, st):
+    """Danger of the untested combinations."""
+    total = 0.0
+    for place in range(sc.combinations):
+        if (st.tested >> place) & 1 == 0:
+            total += sc.danger[place]
+    return total
+
+
+@compiled
+def assess(facts, sc, st, w):
+    """Sum the risk of a state into its `safety`, `dosing`, `burden`, `disease` and `severe`."""
+    if sc.combinations > 0:
+        st.safety, st.dosing, st.burden, st.disease = danger_left(sc, st), 0.0, 0.0, 0.0
+        st.severe = 0
+        for place in range(sc.combinations):
+            if sc.danger[place] > 0 and (st.tested >> place) & 1 == 0:
+                st.severe += 1
+        return
+    p, found = facts.parameters, w.found
+    safety, dosing, burden, disease, severe = 0.0, 0.0, 0.0, 0.0, 0
+    acb, dbi, count = 0.0, 0.0, 0
+    for k in range(st.n):
+        if not st.alive[k]:
+            continue
+        count += 1
+        row = facts.drug[st.drug[k]]
+        acb += row.acb
+        if row.dbi_delta > 0 and st.dose[k] > 0:
+            dbi += st.dose[k] / (st.dose[k] + row.dbi_delta)
+        factor = tapering_factor(facts, st, np.int64(1) << np.int64(k)) if st.tapering[k] else 1.0
+        safety += factor * st.own_safety[k]
+        dosing += factor * st.own_dosing[k]
+        burden += factor * st.own_burden[k]
+        severe += st.own_severe[k] if factor >= 0.5 else 0
+        for other in range(k):
+            if st.alive[other] and (st.edge[k, other] >= 0 or st.twice[k, other] > 0):
+                m = pair_finding(facts, st, other, k, found, 0)
+                for i in range(m):
+                    weight = weigh(facts, st, found[i])
+                    safety += weight
+                    severe += found[i].severity >= at.MAJOR and weight >= 0.5 * p[WEIGHT + found[i].severity]
+    m = regimen_findings(facts, sc, st, w, 0)
+    for i in range(m):
+        weight = weigh(facts, st, found[i])
+        if found[i].category == at.OMISSION:
+            weight = p[WEIGHT + found[i].severity]
+            disease += weight
+        elif found[i].category == at.BURDEN:
+            burden += weight
+        else:
+            safety += weight
+        severe += found[i].severity >= at.MAJOR and weight >= 0.5 * p[WEIGHT + found[i].severity]
+    for i in range(st.withdrawals):
+        safety += p[WITHDRAWAL + st.w_severity[i]]
+        severe += st.w_severity[i] >= at.MAJOR
+    for place in range(sc.treated):
+        disease += untreated(facts, sc, st, place)
+    st.safety = safety + information_gap(facts, sc, st)
+    st.dosing, st.disease = dosing, disease
+    st.burden = burden + p[DBI] * dbi + p[ACB] * acb + p[DRUG] * count
+    st.severe = severe
+
+
+@compiled
+def list_findings(facts, sc, st, w):
+    """Every finding of a state with its weight; monitoring gaps and untreated conditions apart.
+
+    Returns:
+        The number of rows of the workspace's `found` in use.
+    """
+    m, found, words = 0, w.found, w.words
+    present(facts, st, -1, words)
+    for word in range(at.TOKEN_WORDS):
+        words[word] |= sc.tokens[word]
+    for k in range(st.n):
+        if st.alive[k]:
+            m = slot_findings(facts, sc, st, k, words, found, m)
+            for other in range(k):
+                if st.alive[other]:
+                    m = pair_finding(facts, st, other, k, found, m)
+    m = regimen_findings(facts, sc, st, w, m)
+    for i in range(m):
+        row = found[i]
+        if row.category == at.OMISSION:
+            row.weight = facts.parameters[WEIGHT + row.severity]
+        else:
+            row.weight = weigh(facts, st, row)
+    for i in range(st.withdrawals):
+        row = found[m]
+        row.category, row.severity, row.what = at.WITHDRAWAL, st.w_severity[i], at.PAIR
+        row.a, row.b, row.code, row.measurement = st.w_drug[i], -1, -1, -1
+        row.slots, row.limit, row.reduce, row.monitor = 0, np.nan, 0, 0
+        row.weight = facts.parameters[WITHDRAWAL + st.w_severity[i]]
+        m += 1
+    return m

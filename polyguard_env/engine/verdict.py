@@ -1,0 +1,191 @@
+"""Prices an action: thirteen columns from potential differences, legality and conduct."""
+
+from __future__ import annotations
+
+from math import exp
+
+import numpy as np
+
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.candidates import no_op
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.dynamics import slot_of, taper_in_force
+from polyguard_env.engine.parameters import PLACE
+from polyguard_env.reward.columns import COLUMNS, HIGH, LOW
+
+ACTIONABLE, UNSAFE_GATE, SEVERE_RELIEF = PLACE["actionable"], PLACE["unsafe_gate"], PLACE["severe_relief"]
+HARM_SLOPE, BEST_LOGIT, DELTA_SCALE = PLACE["harm_slope"], PLACE["best_logit"], PLACE["delta_scale"]
+MAX_KEEPS = PLACE["max_keeps"]
+(
+    FORMAT, ALIGNMENT, LEGALITY, SAFETY, BURDEN, DISEASE, DOSING, ABSTENTION, EFFICIENCY, PROCESS, GROUNDING,
+    ANTI_CHEAT, CALIBRATION,
+) = range(len(COLUMNS))  # fmt: skip
+
+
+@compiled
+def logistic(x):
+    """1 / (1 + exp(-x)) without overflow."""
+    return 1.0 / (1.0 + exp(-x)) if x >= 0 else exp(x) / (1.0 + exp(x))
+
+
+@compiled
+def delta_score(p, delta, best):
+    """Score in (0, 1) of a potential difference against the best legal action's; strictly increasing in `delta`."""
+    return logistic(p[BEST_LOGIT] + (delta - best) / p[DELTA_SCALE])
+
+
+@compiled
+def conduct(facts, sc, st, row):
+    """Bits of the named anti-hacking reasons for a legal action."""
+    bits = np.int64(0)
+    actionable = st.gain > facts.parameters[ACTIONABLE]
+    if no_op(row.kind) and actionable and st.severe > 0:
+        bits |= 1 << at.UNSAFE_NO_OP
+    if row.kind == at.KEEP and st.keeps >= facts.parameters[MAX_KEEPS]:
+        bits |= 1 << at.KEEP_ABUSE
+    if row.kind == at.REVIEW and (st.reviews >= 1 or actionable):
+        bits |= 1 << at.REVIEW_ABUSE
+    same = row.kind == st.last_kind and row.a == st.last_a and row.b == st.last_b
+    if same and row.kind != at.TAPER:
+        bits |= 1 << (at.NO_OP_RETRY if no_op(row.kind) else at.ACTION_LOOP)
+    if row.kind == at.ORDER and (st.monitored >> np.int64(row.a)) & 1 == 1:
+        bits |= 1 << at.ACTION_LOOP
+    if row.kind == at.TEST and (st.tested >> row.a) & 1 == 1:
+        bits |= 1 << at.ACTION_LOOP
+    if (row.kind == at.STOP or row.kind == at.SUBSTITUTE) and row.a == st.last_b and st.last_b >= 0:
+        if st.last_kind == at.SUBSTITUTE or st.last_kind == at.RECOMMEND:
+            bits |= 1 << at.UNDONE_CHANGE
+    if row.kind == at.STOP and st.last_kind == at.ADD and st.last_a == row.a:
+        bits |= 1 << at.UNDONE_CHANGE
+    return bits
+
+
+@compiled
+def slips(facts, sc, st, row):
+    """How many steps of good practice an action leaves out."""
+    count = 0
+    if row.kind == at.STOP:
+        k = slot_of(st, row.a)
+        group = st.group[k]
+        for other in range(st.n):
+            if st.alive[other] and (other == k or (group > 0 and st.group[other] == group)):
+                count += taper_in_force(facts, st, other) >= 0
+    if row.kind == at.ORDER and ((sc.measured & ~sc.hidden) | st.known) >> np.int64(row.a) & 1 == 1:
+        count += 1
+    if row.kind == at.FETCH:
+        if row.a == at.CHART:
+            count += st.chart_known or not (sc.chart_hidden or sc.allergies_hidden)
+        else:
+            k = slot_of(st, row.a)
+            count += k < 0 or st.facts_known[k] == 1
+    if row.kind == at.DECOMPOSE:
+        for k in range(st.n):
+            if st.alive[k] and st.group[k] == row.a:
+                count += st.product_known[k]
+                break
+    if sc.sub == at.LONGITUDINAL and (row.kind == at.TAPER or row.kind == at.STOP):
+        # One change at a time: a second taper is not begun while another is under way.
+        for k in range(st.n):
+            if st.alive[k] and st.tapering[k] and st.drug[k] != row.a:
+                count += 1
+                break
+    return count
+
+
+@compiled
+def harm_added(row):
+    """The worst a candidate adds: to safety and dosing, to risk as a whole, or to a condition left untreated."""
+    return max(0.0, -(row.safety + row.dosing), -(row.safety + row.dosing + row.burden), -row.disease)
+
+
+@compiled
+def gate_of(facts, row, best):
+    """Share of its bonuses an action keeps, in (0, 1]: less for harm it adds and harm it leaves."""
+    p = facts.parameters
+    relief = row.safety + row.dosing + row.burden
+    possible = best.safety + best.dosing + best.burden
+    factor = exp(-p[HARM_SLOPE] * max(0.0, harm_added(row) - harm_added(best)))
+    if possible >= p[SEVERE_RELIEF]:
+        share = min(1.0, max(0.0, relief) / possible)
+        factor *= p[UNSAFE_GATE] + (1.0 - p[UNSAFE_GATE]) * share
+    return factor
+
+
+@compiled
+def judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns):
+    """Price one answer.
+
+    Args:
+        choice: place of the candidate named, -1 when the answer named none.
+        reasons: bits of the reasons found while reading the answer.
+        confidence: stated probability, NaN when none was.
+        cited, hits: facts cited, and how many of them exist and support the action.
+        columns: filled, shape (13,).
+
+    Returns:
+        (reward, reason bits, legal).
+    """
+    p = facts.parameters
+    columns[:] = 0.0
+    if choice < 0:
+        columns[ANTI_CHEAT] = 1.0 / (1.0 + 3.0 * _count(reasons))
+        return combine(facts, columns), reasons, False
+    row = st.candidate[choice]
+    columns[FORMAT] = columns[ALIGNMENT] = 1.0
+    if row.reason:
+        columns[ANTI_CHEAT] = 1.0 / (1.0 + 3.0 * (1 + _count(reasons)))
+        return combine(facts, columns), reasons | (np.int64(1) << np.int64(row.reason)), False
+    best = st.candidate[st.best]
+    regret = best.worth - row.worth
+    reasons |= conduct(facts, sc, st, row)
+    factor = gate_of(facts, row, best)
+    columns[LEGALITY] = 1.0
+    columns[SAFETY] = factor * delta_score(p, row.safety, best.safety)
+    columns[BURDEN] = factor * delta_score(p, row.burden, best.burden)
+    columns[DISEASE] = factor * delta_score(p, row.disease, best.disease)
+    columns[DOSING] = factor * delta_score(p, row.dosing, best.dosing)
+    columns[ABSTENTION] = factor * _abstention(p, st, row, regret)
+    columns[EFFICIENCY] = factor * delta_score(p, -regret, 0.0)
+    columns[PROCESS] = factor * 0.5 ** slips(facts, sc, st, row)
+    if explainable(row):
+        columns[GROUNDING] = factor * (hits / cited if cited else 0.0)
+    else:
+        columns[GROUNDING] = factor * (1.0 if cited == 0 else 0.0)
+    columns[ANTI_CHEAT] = factor / (1.0 + 3.0 * _count(reasons))
+    stated = 0.5 if np.isnan(confidence) else confidence
+    columns[CALIBRATION] = factor * (1.0 - (stated - (1.0 if regret <= p[ACTIONABLE] else 0.0)) ** 2)
+    return combine(facts, columns), reasons, True
+
+
+@compiled
+def explainable(row):
+    """True when an action lessens a finding, so that facts shown to the agent speak for it."""
+    if no_op(row.kind) or row.kind >= at.ORDER:
+        return False
+    return row.safety > 1e-9 or row.dosing > 1e-9 or row.burden > 0.5
+
+
+@compiled
+def combine(facts, columns):
+    """Reward in [0.001, 0.999]: an affine map of the weighted mean of the columns."""
+    raw = 0.0
+    for i in range(columns.shape[0]):
+        raw += facts.weights[i] * columns[i]
+    return LOW + (HIGH - LOW) * raw
+
+
+@compiled
+def _abstention(p, st, row, regret):
+    should_ask = st.gain <= p[ACTIONABLE] and st.severe > 0
+    if row.kind == at.REVIEW:
+        return delta_score(p, 0.0, 0.0) if should_ask else 0.5 * delta_score(p, -regret, 0.0)
+    return delta_score(p, -regret, 0.0)
+
+
+@compiled
+def _count(bits):
+    count = 0
+    while bits:
+        bits &= bits - 1
+        count += 1
+    return count
