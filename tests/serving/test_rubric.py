@@ -44,9 +44,9 @@ def test_bonuses_need_legality() -> None:
     environment.reset(seed=1)
     observation = environment.step(ServedAction(text="nonsense"))
     assert environment.rubric is not None
-    # Were the verifier ever to leave a bonus on an illegal action, the tree would not pay it.
+    # Were the verifier ever to leave a bonus on an illegal action, the tree would not pay it; conduct is no bonus.
     forged = observation.model_copy(update={"columns": dict.fromkeys(COLUMNS, 1.0) | {"legality_score": 0.0}})
-    assert environment.rubric(None, forged) == pytest.approx(0.001 + 0.998 * 0.16)
+    assert environment.rubric(None, forged) == pytest.approx(0.001 + 0.998 * 0.22)
 
 
 def test_what_travels_is_openenvs_too() -> None:
