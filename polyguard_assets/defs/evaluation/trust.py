@@ -26,7 +26,7 @@ CHECK_LINES = LINES | {
 
 
 # Lines the environment does not meet yet (docs/trust.md says by how much): reported as warnings. The others block.
-NOT_MET = frozenset({"blind_good", "no_leak_best_candidate", "no_leak_control", "harm_correlation"})
+NOT_MET = frozenset({"no_leak_best_candidate", "no_leak_control", "harm_correlation"})
 
 
 class TrustSizes(dg.Config):  # type: ignore[misc]
