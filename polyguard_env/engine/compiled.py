@@ -5,7 +5,10 @@ Compiled functions allocate nothing: what they need beside a state is in the cal
 
 from __future__ import annotations
 
+from typing import Any
+
 from numba import njit
 
-compiled = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-inlined = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+compiled = njit(**OPTIONS)
+inlined = njit(**OPTIONS, inline="always")

@@ -134,7 +134,8 @@ class Batch:
             work(0, self.episodes, self._spaces[0])
         else:
             jobs = [
-                self._pool.submit(work, *span, space) for span, space in zip(self._spans, self._spaces, strict=True)
+                self._pool.submit(work, first, last, space)
+                for (first, last), space in zip(self._spans, self._spaces, strict=True)
             ]
             for job in jobs:
                 job.result()

@@ -62,10 +62,6 @@ class FactTable:
             words[place // 63] |= np.int64(1 << (place % 63))
         return words
 
-    def parameter(self, name: str) -> float:
-        """One simulation parameter."""
-        return float(self.facts.parameters[PLACE[name]])
-
     def rule_code(self, rule: Rule) -> int:
         """The code of a rule as findings carry it."""
         key = (rule.rule_id, rule.drug_id)
@@ -255,7 +251,7 @@ class FactTable:
         return _rows(rows, at.DUPLICATE), _rows(table_rules, at.DUPLICATE_RULE), exception
 
     def _omissions(self) -> np.ndarray:
-        rows = []
+        rows: list[tuple[object, ...]] = []
         self.omission_rules: list[Rule] = []
         for rule in self.index.omissions:
             fields = rule.fields
@@ -278,7 +274,8 @@ class FactTable:
         return _rows(rows, at.OMISSION_RULE)
 
     def _tapers(self) -> tuple[np.ndarray, dict[str, int]]:
-        rows, places = [], {}
+        rows: list[tuple[object, ...]] = []
+        places: dict[str, int] = {}
         for name in self.drugs:
             found = self.index.rules("taper", name)
             if found:

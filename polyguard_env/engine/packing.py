@@ -10,10 +10,9 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.facts import FactTable
 from polyguard_env.environment.episode import Scenario
+from polyguard_env.environment.potential import SEVERITY_WEIGHT, dangerous_combinations
 from polyguard_env.errors import PolyGuardError
-from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.patients.model import Patient, RegimenItem
-from polyguard_env.risk.combinations import has_representatives
 from polyguard_env.risk.review import CHILD_PUGH_RANK, kidney_function
 
 ROOM = 4
@@ -127,29 +126,12 @@ def _pack_combinations(record: np.void, scenario: Scenario, table: FactTable) ->
         raise PolyGuardError("combinations", len(scenario.combinations), f"give at most {at.COMBINATIONS}")
     places = {item.drug_id: place for place, item in enumerate(scenario.patient.regimen)}
     record["combinations"] = len(scenario.combinations)
+    danger = {
+        finding.drugs: SEVERITY_WEIGHT[finding.severity] for finding in dangerous_combinations(scenario, table.index)
+    }
     for number, drugs in enumerate(scenario.combinations):
         record["combination"][number] = sum(1 << _place(places, drug, "combinations") for drug in drugs)
-        record["danger"][number] = combination_danger(drugs, table)
-
-
-def combination_danger(drugs: Iterable[str], table: FactTable) -> float:
-    """Danger of taking drugs together: the weight of the worst pair or hyperedge when it is major, else 0."""
-    index, names = table.index, sorted(set(drugs))
-    worst = 0
-    for i, a in enumerate(names):
-        for b in names[i + 1 :]:
-            edge = index.interaction(a, b)
-            worst = max(worst, SEVERITY_RANK[edge.severity] if edge else 0)
-    sides: dict[str, dict[str, list[str]]] = {}
-    for name in names:
-        for rule in index.rules("combination", name):
-            sides.setdefault(rule.rule_id, {}).setdefault(rule.fields["side"], []).append(name)
-    for rule_id, members in sides.items():
-        edge = index.combinations[rule_id]
-        if len(members) == edge.sides and has_representatives(list(members.values())):
-            worst = max(worst, SEVERITY_RANK[edge.rule.severity])
-    weight = {at.MAJOR: "weight_major", at.CONTRAINDICATED: "weight_contraindicated"}.get(worst)
-    return float(table.parameter(weight)) if weight else 0.0
+        record["danger"][number] = danger.get(drugs, 0.0)
 
 
 def _place(places: dict[str, int], name: str, field: str) -> int:
