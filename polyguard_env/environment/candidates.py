@@ -9,7 +9,7 @@ import numpy as np
 
 from polyguard_env.environment.episode import EpisodeState, Scenario, needs_taper
 from polyguard_env.environment.messages import ActionType
-from polyguard_env.environment.observed import KIDNEY, still_hidden
+from polyguard_env.environment.observed import KIDNEY, dose_word, drug_word, measurement_word, still_hidden
 from polyguard_env.environment.potential import Risk, share_treated
 from polyguard_env.environment.splits import interaction_allowed
 from polyguard_env.knowledge.schema import SEVERITY_RANK
@@ -18,19 +18,6 @@ from polyguard_env.risk.review import organ_limits
 
 LEAST_DISTRACTORS = 2
 MOST = {"easy": 6, "medium": 7, "hard": 8}
-MEASUREMENT_WORD = {
-    "egfr": "kidney function",
-    "crcl": "kidney function",
-    "creatinine": "kidney function",
-    "haemoglobin": "blood count",
-    "blood_pressure_standing": "standing BP",
-    "heart_rate": "heart rate",
-    "qtc": "ECG",
-    "inr": "INR",
-    "ck": "CK",
-    "tsh": "TSH",
-    "hba1c": "HbA1c",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +44,6 @@ ON_A_DRUG = frozenset(
 )
 DOSES = frozenset({ActionType.REDUCE_DOSE, ActionType.INCREASE_DOSE})
 STARTS = frozenset({ActionType.SUBSTITUTE_DRUG, ActionType.RECOMMEND_ALTERNATIVE, ActionType.ADD_DRUG})
-
-
-def drug_word(drug_id: str) -> str:
-    return drug_id.replace("_", " ")
-
-
-def dose_word(dose: float, unit: str) -> str:
-    return f"{dose:g} {unit}"
-
-
-def measurement_word(measurement: str) -> str:
-    return MEASUREMENT_WORD.get(measurement, measurement.replace("_", " "))
 
 
 def offers(
