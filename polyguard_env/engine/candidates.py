@@ -217,7 +217,7 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
     for k in range(st.n):
         counts[k] = 0
         if st.alive[k]:
-            counts[k] = _moves_of(facts, sc, st, k, moves[k])
+            counts[k] = moves_of(facts, sc, st, k, moves[k])
     has_anchor = anchor >= 0
     spot = chosen[at.CANDIDATES - 1]
     if has_anchor:
@@ -238,7 +238,8 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
 
 
 @compiled
-def _moves_of(facts, sc, st, k, rows):
+def moves_of(facts, sc, st, k, rows):
+    """The moves on one drug that a step may offer; the number of rows in use."""
     if sc.sub == at.PRECISION:
         m = dose_moves(facts, sc, st, k, rows, 0)
         return drug_moves(facts, sc, st, k, rows, m)

@@ -52,7 +52,6 @@ def _withdraw(facts, st, drug, severity):
 def _remove(st, k):
     st.alive[k] = 0
     st.tapering[k] = 0
-    st.ended[k] = st.day
     for other in range(st.n):
         st.edge[k, other] = st.edge[other, k] = -1
         st.twice[k, other] = st.twice[other, k] = 0
@@ -138,11 +137,9 @@ def apply(facts, sc, st, kind, a, b, value, w):
         if kind == at.SUBSTITUTE or kind == at.RECOMMEND:
             changed = _start(facts, sc, st, b, indication, w)
         refresh_conditional(facts, sc, st, changed, w)
-        st.last_change = a
     elif kind == at.ADD:
         changed = _start(facts, sc, st, a, b, w)
         refresh_conditional(facts, sc, st, changed, w)
-        st.last_change = a
     elif kind == at.REDUCE or kind == at.INCREASE:
         k = slot_of(st, a)
         place = taper_in_force(facts, st, k)
@@ -154,7 +151,6 @@ def apply(facts, sc, st, kind, a, b, value, w):
         if kind == at.REDUCE:
             st.reduced[k] = 1
         refresh_slot(facts, sc, st, k, w)
-        st.last_change = a
     elif kind == at.ORDER:
         bits = np.int64(1) << np.int64(a)
         if bits & sc.kidney_hidden:

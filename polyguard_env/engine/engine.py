@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from polyguard_env.engine import kernel
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.facts import FactTable, fact_table
+from polyguard_env.engine.naming import Naming
 from polyguard_env.engine.packing import pack
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.errors import PolyGuardError
@@ -27,23 +30,47 @@ class Engine:
     Attributes:
         table: the knowledge base as arrays.
         facts: what the compiled functions take.
+        naming: words for its records.
     """
 
     def __init__(self, knowledge: KnowledgeBase) -> None:
         self.table: FactTable = fact_table(knowledge)
         self.facts = self.table.facts
-        self._packed: OrderedDict[str, np.ndarray] = OrderedDict()
+        self.naming = Naming(self.table)
+        self._packed: OrderedDict[str, tuple[Scenario, np.ndarray]] = OrderedDict()
+        self._local = threading.local()
 
     def pack(self, scenario: Scenario) -> np.ndarray:
         """The record of a scenario, shape (1,); recent ones are kept."""
         key = scenario.scenario_id
-        if key in self._packed:
-            self._packed.move_to_end(key)
-            return self._packed[key]
-        record = self._packed[key] = pack(scenario, self.table)
+        held = self._packed.get(key)
+        # Cases of one's own may use an id again for another patient.
+        if held is not None and held[0] is scenario:
+            return held[1]
+        record = pack(scenario, self.table)
+        self._packed[key] = scenario, record
         if len(self._packed) > PACKED:
             self._packed.popitem(last=False)
         return record
+
+    def space(self) -> Any:
+        """This thread's spare memory."""
+        if not hasattr(self._local, "space"):
+            self._local.space = kernel.workspace()
+        return self._local.space
+
+    def best_gain(self, scenario: Scenario, every: bool) -> float:
+        """What the best change to the regimen is worth at the start, 0 when none helps; look-ups do not count.
+
+        Args:
+            every: try every move on every drug, not only those that answer a finding.
+        """
+        if not hasattr(self._local, "spare"):
+            spare = np.zeros(1, dtype=at.STATE)
+            self._local.spare = spare, spare.view(np.int64).reshape(1, -1)
+        states, raw = self._local.spare
+        record = pack(scenario, self.table)
+        return float(kernel.best_gain(self.facts, record, 0, states, raw, 0, every, self.space()))
 
     def pack_all(self, scenarios: Sequence[Scenario]) -> np.ndarray:
         """Records of scenarios, shape (scenarios,)."""

@@ -19,7 +19,7 @@ from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.review import CHILD_PUGH_RANK, MONITOR_FOR_MECHANISM, rule_index
 
 ACTIONS = {"avoid": 0, "reduce": 1, "monitor": 2}
-KIDNEY = ("creatinine", "crcl", "egfr")
+KIDNEY = ("egfr", "creatinine", "crcl")
 COMMON_USE = 0.5
 EMPTY_KEY = -1
 
@@ -43,7 +43,9 @@ class FactTable:
         self.condition_at = {name: place for place, name in enumerate(self.conditions)}
         self.measurements = _measurements(knowledge)
         self.measurement_at = {name: place for place, name in enumerate(self.measurements)}
-        self.kidney = sum(1 << self.measurement_at[name] for name in KIDNEY)
+        # One measurement tells kidney function, whichever of its three names a rule asks for.
+        self.measurement_at |= dict.fromkeys(KIDNEY, self.measurement_at[KIDNEY[0]])
+        self.kidney = 1 << self.measurement_at[KIDNEY[0]]
         self.tokens = _tokens(knowledge)
         self.token_at = {name: place for place, name in enumerate(self.tokens)}
         self.genes: dict[str, int] = {}
@@ -61,6 +63,11 @@ class FactTable:
         for place in (self.token_at[name] for name in names if name in self.token_at):
             words[place // 63] |= np.int64(1 << (place % 63))
         return words
+
+    @property
+    def gene_names(self) -> list[str]:
+        """Genes by index."""
+        return list(self.genes)
 
     def rule_code(self, rule: Rule) -> int:
         """The code of a rule as findings carry it."""
@@ -351,13 +358,12 @@ def _conditions(knowledge: KnowledgeBase) -> list[str]:
 
 
 def _measurements(knowledge: KnowledgeBase) -> list[str]:
-    names = {row["measurement_id"] for row in read_fragments("measurements")} | set(KIDNEY)
-    names |= {rule.fields["measurement"] for rule in knowledge.rules("monitoring")}
-    names |= set(MONITOR_FOR_MECHANISM.values())
-    needed = set(MONITOR_FOR_MECHANISM.values()) | set(KIDNEY)
+    names = {row["measurement_id"] for row in read_fragments("measurements")}
+    needed = set(MONITOR_FOR_MECHANISM.values()) | {KIDNEY[0]}
     needed |= {rule.fields["measurement"] for rule in knowledge.rules("monitoring")}
+    needed -= set(KIDNEY[1:])
     # The rarest of the table beyond what 63 bits hold are never hidden or ordered in an episode.
-    kept = sorted(needed) + sorted(names - needed)
+    kept = sorted(needed) + sorted(names - needed - set(KIDNEY))
     if len(needed) > 63:
         raise PolyGuardError("measurements", len(needed), "the rules need more measurements than the engine holds (63)")
     return kept[:63]

@@ -7,10 +7,11 @@ from math import exp
 import numpy as np
 
 from polyguard_env.engine import layout as at
-from polyguard_env.engine.candidates import copy_state, enter
+from polyguard_env.engine.candidates import copy_state, enter, moves_of, value_of
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import key_of, mix, uniform
 from polyguard_env.engine.dynamics import apply, idle
+from polyguard_env.engine.moves import fix_moves
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.risk import assess, list_findings, refresh_all, untreated
 from polyguard_env.engine.verdict import judge
@@ -27,11 +28,8 @@ def workspace() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @compiled
-def begin(facts, scenarios, which, states, raw, b, seed, space):
-    """Put state `b` at the start of a scenario."""
-    w = space[0][0]
-    sc = scenarios[which]
-    st = states[b]
+def fill(facts, sc, st, seed, w):
+    """Write the start of a scenario into a state and assess it; its candidates are not laid out."""
     st.seed, st.step, st.day, st.finished, st.n = seed, 0, 0, 0, sc.n
     st.edge[:, :] = -1
     st.twice[:, :] = 0
@@ -39,18 +37,55 @@ def begin(facts, scenarios, which, states, raw, b, seed, space):
     for k in range(sc.n):
         st.drug[k], st.dose[k], st.initial[k] = sc.drug[k], sc.dose[k], sc.dose[k]
         st.indication[k], st.days[k], st.group[k] = sc.indication[k], sc.days[k], sc.group[k]
-        st.tapering[k], st.reduced[k], st.alive[k], st.ended[k] = 0, 0, 1, -1
+        st.tapering[k], st.reduced[k], st.alive[k] = 0, 0, 1
         st.facts_known[k] = 0 if sc.hidden_facts[k] else 1
         st.product_known[k] = 0 if sc.hidden_product[k] else 1
     st.known, st.monitored, st.chart_known, st.tested = sc.measured & ~sc.hidden, 0, 0, 0
     st.withdrawals, st.reviews, st.keeps, st.last_kind, st.last_a, st.last_b = 0, 0, 0, -1, -1, -1
-    st.last_change, st.harm, st.severe_harm = -1, 0, 0
+    st.harm, st.severe_harm = 0, 0
     st.hazard = st.severe_hazard = 0.0
     st.total = st.last_reward = 0.0
     if sc.combinations == 0:
         refresh_all(facts, sc, st, w)
     assess(facts, sc, st, w)
+
+
+@compiled
+def begin(facts, scenarios, which, states, raw, b, seed, space):
+    """Put state `b` at the start of a scenario and lay out its candidates."""
+    sc = scenarios[which]
+    fill(facts, sc, states[b], seed, space[0][0])
     enter(facts, sc, states, raw, b, space)
+
+
+@compiled
+def best_gain(facts, scenarios, which, states, raw, b, every, space):
+    """What the best change to the regimen is worth at the start of a scenario, 0 when none helps; uses state `b`.
+
+    Learning what is hidden does not count: it pays where there is a problem and where there is none.
+
+    Args:
+        every: try every move on every drug, not only those that answer a finding.
+    """
+    w = space[0][0]
+    sc = scenarios[which]
+    st = states[b]
+    fill(facts, sc, st, 0, w)
+    count = list_findings(facts, sc, st, w)
+    best = 0.0
+    rows = w.rows
+    m = fix_moves(facts, sc, st, rows, w.found, count)
+    for i in range(m):
+        if rows[i].kind < at.ORDER:
+            value_of(facts, sc, st, raw, b, space, rows[i])
+            best = max(best, rows[i].worth)
+    if every:
+        for k in range(st.n):
+            moves = w.moves[k]
+            for i in range(moves_of(facts, sc, st, k, moves)):
+                value_of(facts, sc, st, raw, b, space, moves[i])
+                best = max(best, moves[i].worth)
+    return best
 
 
 @compiled

@@ -99,16 +99,14 @@ def drug_moves(facts, sc, st, k, rows, m):
     """The moves on one drug, made alike for every drug whatever is wrong with it."""
     drug = st.drug[k]
     row = facts.drug[drug]
-    if not st.product_known[k]:
-        # Of a product not yet taken apart only the whole can be named.
+    if st.group[k] > 0:
+        # A product is ended as a whole, by the name of its first ingredient.
         for other in range(st.n):
             if st.alive[other] and st.group[other] == st.group[k]:
                 return put(facts, sc, st, rows, m, at.STOP, st.drug[other], -1, 0.0)
     if taper_in_force(facts, st, k) >= 0 or (st.tapering[k] and st.dose[k] > 0):
         m = put(facts, sc, st, rows, m, at.TAPER, drug, -1, 0.0)
     m = put(facts, sc, st, rows, m, at.STOP, drug, -1, 0.0)
-    if st.group[k] > 0:
-        return m
     if sc.sub != at.ALTERNATIVE:
         m = swap_moves(facts, sc, st, k, rows, m, at.SUBSTITUTE, MOST_SWAPS)
     if row.profiled and st.dose[k] > 0:

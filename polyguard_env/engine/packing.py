@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from hashlib import blake2b
 
 import numpy as np
 
 from polyguard_env.engine import layout as at
-from polyguard_env.engine.facts import FactTable
+from polyguard_env.engine.facts import KIDNEY, FactTable
+from polyguard_env.engine.parameters import PLACE
 from polyguard_env.environment.episode import Scenario
-from polyguard_env.environment.potential import SEVERITY_WEIGHT, dangerous_combinations
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.knowledge.schema import SEVERITY_RANK
+from polyguard_env.risk.danger import dangerous
 from polyguard_env.risk.review import CHILD_PUGH_RANK, kidney_function
 
 ROOM = 4
+WEIGHT = PLACE["weight_minor"] - 1
 
 
 def pack(scenario: Scenario, table: FactTable) -> np.ndarray:
@@ -54,16 +57,16 @@ def pack_patient(record: np.void, patient: Patient, regimen: Iterable[RegimenIte
     known = [
         (table.genes[g], table.phenotypes.get(p, -1)) for g, p in sorted(patient.genotype.items()) if g in table.genes
     ]
-    record["genes"] = len(known[: at.GENES])
-    for place, (gene, phenotype) in enumerate(known[: at.GENES]):
+    record["genes"] = _fits("genotype", known, at.GENES)
+    for place, (gene, phenotype) in enumerate(known):
         record["gene"][place], record["phenotype"][place] = gene, phenotype
     for name in patient.conditions:
         place = _place(table.condition_at, name, "conditions")
         record["condition"][place // 63] |= np.int64(1 << (place % 63))
     record["tokens"] = table.token_words(patient.conditions)
     record["allergy_tokens"] = table.token_words(patient.allergies)
-    drugs = [table.drug_at[name] for name in patient.allergies if name in table.drug_at][: at.ALLERGIES]
-    record["allergies"] = len(drugs)
+    drugs = [table.drug_at[name] for name in patient.allergies if name in table.drug_at]
+    record["allergies"] = _fits("allergies", drugs, at.ALLERGIES)
     record["allergy_drug"][: len(drugs)] = drugs
     record["n"] = len(items)
     groups: dict[int, set[int]] = {}
@@ -83,14 +86,13 @@ def pack_patient(record: np.void, patient: Patient, regimen: Iterable[RegimenIte
         record["treated_condition"][place] = condition
         record["treatments"][place] = len(groups[condition])
     measured = set(patient.measurements)
-    if measured & {"creatinine", "crcl", "egfr"}:
-        measured |= {"creatinine", "crcl", "egfr"}
-    record["measured"] = sum(1 << table.measurement_at[name] for name in measured if name in table.measurement_at)
+    bits = np.int64(0)
+    for name in measured & table.measurement_at.keys():
+        bits |= np.int64(1 << table.measurement_at[name])
+    record["measured"] = bits
     conditions = set(patient.conditions)
     rows = [p for p, rule in enumerate(table.omission_rules) if rule.fields["condition"] in conditions | {"", "*"}]
-    if len(rows) > at.OMISSIONS:
-        raise PolyGuardError("omissions", len(rows), f"raise OMISSIONS above {at.OMISSIONS}")
-    record["omissions"] = len(rows)
+    record["omissions"] = _fits("omissions", rows, at.OMISSIONS)
     record["omission"][: len(rows)] = rows
 
 
@@ -108,7 +110,7 @@ def _pack_hidden(record: np.void, scenario: Scenario, table: FactTable) -> None:
         elif kind != "product":
             bit = np.int64(1 << _place(table.measurement_at, name, "hidden"))
             record["hidden"] |= bit
-            if bit & table.kidney:
+            if name in KIDNEY:
                 record["kidney_hidden"] |= bit
 
 
@@ -122,16 +124,23 @@ def _pack_products(record: np.void, scenario: Scenario, table: FactTable) -> Non
 
 
 def _pack_combinations(record: np.void, scenario: Scenario, table: FactTable) -> None:
-    if len(scenario.combinations) > at.COMBINATIONS:
-        raise PolyGuardError("combinations", len(scenario.combinations), f"give at most {at.COMBINATIONS}")
     places = {item.drug_id: place for place, item in enumerate(scenario.patient.regimen)}
-    record["combinations"] = len(scenario.combinations)
+    record["combinations"] = _fits("combinations", scenario.combinations, at.COMBINATIONS)
+    weights = table.facts.parameters[WEIGHT + 1 :]
     danger = {
-        finding.drugs: SEVERITY_WEIGHT[finding.severity] for finding in dangerous_combinations(scenario, table.index)
+        finding.drugs: weights[SEVERITY_RANK[finding.severity] - 1]
+        for finding in dangerous(scenario.combinations, table.index)
     }
     for number, drugs in enumerate(scenario.combinations):
         record["combination"][number] = sum(1 << _place(places, drug, "combinations") for drug in drugs)
         record["danger"][number] = danger.get(drugs, 0.0)
+
+
+def _fits(field: str, values: Sized, most: int) -> int:
+    """The number of values, when a record holds them."""
+    if len(values) > most:
+        raise PolyGuardError(field, len(values), f"give at most {most}")
+    return len(values)
 
 
 def _place(places: dict[str, int], name: str, field: str) -> int:

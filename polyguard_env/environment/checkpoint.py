@@ -1,63 +1,213 @@
-"""Episode states as JSON and back, and the step a malformed answer wastes."""
+"""Checkpoints: an episode's state as JSON by name, and back, every field held against what the engine can take."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import Any
+from typing import Annotated, Any
 
-from polyguard_env.environment.episode import EpisodeState, Scenario, Taken, Withdrawal
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.episode import Episode
 from polyguard_env.errors import PolyGuardError
 
-FIELDS = ("scenario_id", "seed", "episode_id", "events", "rewards", "episode", "knowledge_fingerprint")
+FIX = "pass the unchanged result of get_state()"
+COUNT = Field(ge=0, le=1_000_000)
+LAST = Annotated[int, Field(ge=-2, le=1_000_000)]
+AMOUNT = Field(ge=0.0, le=1e9, allow_inf_nan=False)
 
 
-def idle(state: EpisodeState, scenario: Scenario) -> EpisodeState:
-    """The state after an answer that changed nothing: the step and its days are gone."""
-    withdrawals = {
-        drug_id: replace(entry, days_left=entry.days_left - scenario.step_days)
-        for drug_id, entry in state.withdrawals.items()
-        if entry.days_left > scenario.step_days
+class Saved(BaseModel):
+    """Base of what is saved: no field too many, none missing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SavedDrug(Saved):
+    """One slot of the regimen; `taken` is False once the drug has been ended."""
+
+    drug_id: str
+    taken: bool
+    dose: float = AMOUNT
+    initial_dose: float = AMOUNT
+    indication: str
+    days: int = COUNT
+    tapering: bool
+    reduced: bool
+    product: int = Field(ge=0, le=at.SLOTS)
+    facts_known: bool
+    product_known: bool
+
+
+class SavedWithdrawal(Saved):
+    """A withdrawal under way."""
+
+    drug_id: str
+    severity: int = Field(ge=at.MINOR, le=at.CONTRAINDICATED)
+    days_left: int = Field(ge=1, le=1000)
+
+
+class SavedState(Saved):
+    """A state. Last actions are (kind, targets) by place, -1 for none."""
+
+    seed: int = Field(ge=0, lt=2**63)
+    step: int = COUNT
+    day: int = COUNT
+    finished: bool
+    regimen: list[SavedDrug] = Field(max_length=at.SLOTS)
+    known: list[str] = Field(max_length=64)
+    monitored: list[str] = Field(max_length=64)
+    chart_known: bool
+    tested: int = Field(ge=0, lt=1 << at.COMBINATIONS)
+    withdrawals: list[SavedWithdrawal] = Field(max_length=at.WITHDRAWALS)
+    reviews: int = COUNT
+    keeps: int = COUNT
+    last_action: tuple[LAST, LAST, LAST]
+    harm: tuple[int, int]
+    hazard: tuple[float, float]
+    total: float = AMOUNT
+    last_reward: float = AMOUNT
+
+
+class SavedEvent(Saved):
+    """A harm event that has happened."""
+
+    day: int = COUNT
+    finding_id: str = Field(max_length=400)
+    category: str = Field(max_length=40)
+    severe: bool
+
+
+class SavedEpisode(Saved):
+    """A checkpoint: scenario, seed, state and what the episode has brought so far."""
+
+    scenario_id: str
+    seed: int = Field(ge=0, lt=2**63)
+    episode_id: str = Field(max_length=400)
+    events: list[SavedEvent] = Field(max_length=10_000)
+    rewards: list[float] = Field(max_length=10_000)
+    fetched: list[str] = Field(max_length=1000)
+    state: SavedState
+    knowledge_fingerprint: str
+
+
+def dump(episode: Episode) -> dict[str, Any]:
+    """The state of an episode as JSON-able data."""
+    state, table = episode.state, episode.engine.table
+    n, withdrawals = int(state["n"]), int(state["withdrawals"])
+    return {
+        "seed": int(state["seed"]),
+        "step": int(state["step"]),
+        "day": int(state["day"]),
+        "finished": bool(state["finished"]),
+        "regimen": [
+            {
+                "drug_id": table.drugs[state["drug"][k]],
+                "taken": bool(state["alive"][k]),
+                "dose": float(state["dose"][k]),
+                "initial_dose": float(state["initial"][k]),
+                "indication": table.conditions[state["indication"][k]] if state["indication"][k] >= 0 else "",
+                "days": int(state["days"][k]),
+                "tapering": bool(state["tapering"][k]),
+                "reduced": bool(state["reduced"][k]),
+                "product": int(state["group"][k]),
+                "facts_known": bool(state["facts_known"][k]),
+                "product_known": bool(state["product_known"][k]),
+            }
+            for k in range(n)
+        ],
+        "known": _names(int(state["known"]), table.measurements),
+        "monitored": _names(int(state["monitored"]), table.measurements),
+        "chart_known": bool(state["chart_known"]),
+        "tested": int(state["tested"]),
+        "withdrawals": [
+            {
+                "drug_id": table.drugs[state["w_drug"][k]],
+                "severity": int(state["w_severity"][k]),
+                "days_left": int(state["w_days"][k]),
+            }
+            for k in range(withdrawals)
+        ],
+        "reviews": int(state["reviews"]),
+        "keeps": int(state["keeps"]),
+        "last_action": [int(state[name]) for name in ("last_kind", "last_a", "last_b")],
+        "harm": [int(state["harm"]), int(state["severe_harm"])],
+        "hazard": [float(state["hazard"]), float(state["severe_hazard"])],
+        "total": float(state["total"]),
+        "last_reward": float(state["last_reward"]),
     }
-    return replace(
-        state, step=state.step + 1, day=state.day + scenario.step_days, withdrawals=withdrawals, last_action="idle"
-    )
 
 
-def dump(state: EpisodeState) -> dict[str, Any]:
-    """A state as JSON-able data; drug order is kept."""
-    data = {
-        name: sorted(value) if isinstance(value, frozenset) else value
-        for name, value in ((name, getattr(state, name)) for name in EpisodeState.__slots__)
-    }
-    data["regimen"] = [[drug_id, asdict(taken)] for drug_id, taken in state.regimen.items()]
-    data["withdrawals"] = [[drug_id, asdict(entry)] for drug_id, entry in state.withdrawals.items()]
-    data["evidence"] = list(state.evidence)
-    return data
+def load(episode: Episode, saved: SavedState) -> None:
+    """Write a state into an episode that stands at the start of its scenario, and fill what follows from it."""
+    state, table, scenario = episode.state, episode.engine.table, episode.scenario
+    products = len(scenario.products)
+    for name in ("seed", "step", "day", "finished", "chart_known", "reviews", "keeps", "total", "last_reward"):
+        state[name] = getattr(saved, name)
+    state["n"] = len(saved.regimen)
+    for k, drug in enumerate(saved.regimen):
+        if drug.product > products:
+            raise PolyGuardError("state.regimen.product", drug.product, FIX)
+        state["drug"][k] = _place(table.drug_at, drug.drug_id, "state.regimen.drug_id")
+        state["indication"][k] = (
+            _place(table.condition_at, drug.indication, "state.regimen.indication") if drug.indication else -1
+        )
+        for field, name in (
+            ("alive", "taken"), ("dose", "dose"), ("initial", "initial_dose"), ("days", "days"),
+            ("tapering", "tapering"), ("reduced", "reduced"), ("group", "product"), ("facts_known", "facts_known"),
+            ("product_known", "product_known"),
+        ):  # fmt: skip
+            state[field][k] = getattr(drug, name)
+    state["alive"][len(saved.regimen) :] = 0
+    state["known"] = _bits(saved.known, table.measurement_at, "state.known")
+    state["monitored"] = _bits(saved.monitored, table.measurement_at, "state.monitored")
+    if saved.tested >> len(scenario.combinations):
+        raise PolyGuardError("state.tested", saved.tested, FIX)
+    state["tested"] = saved.tested
+    state["withdrawals"] = len(saved.withdrawals)
+    for k, entry in enumerate(saved.withdrawals):
+        state["w_drug"][k] = _place(table.drug_at, entry.drug_id, "state.withdrawals.drug_id")
+        state["w_severity"][k], state["w_days"][k] = entry.severity, entry.days_left
+    for name, number in zip(("last_kind", "last_a", "last_b"), saved.last_action, strict=True):
+        state[name] = number
+    state["harm"], state["severe_harm"] = saved.harm
+    state["hazard"], state["severe_hazard"] = saved.hazard
+    episode.restore()
 
 
-def load(data: dict[str, Any]) -> EpisodeState:
-    """A state from `dump`'s output."""
+def checked(saved: object, fingerprint: str) -> SavedEpisode:
+    """A checkpoint, complete and from the same knowledge.
+
+    Raises:
+        PolyGuardError: a field is missing, unknown or out of range, or the knowledge differs.
+    """
     try:
-        values = dict(data)
-        values["regimen"] = {drug_id: Taken(**taken) for drug_id, taken in data["regimen"]}
-        values["withdrawals"] = {drug_id: Withdrawal(**entry) for drug_id, entry in data["withdrawals"]}
-        values["evidence"] = tuple(data["evidence"])
-        for name in ("known", "monitored", "reduced", "tested"):
-            values[name] = frozenset(data[name])
-        return EpisodeState(**values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PolyGuardError("episode", str(error), "pass the unchanged result of get_state()") from error
-
-
-def checked(saved: dict[str, Any], fingerprint: str) -> dict[str, Any]:
-    """A checkpoint's fields, complete and from the same knowledge."""
-    missing = [name for name in FIELDS if name not in saved]
-    if missing:
-        raise PolyGuardError("checkpoint", missing, "pass the unchanged result of get_state()")
-    if saved["knowledge_fingerprint"] != fingerprint:
+        fields = SavedEpisode.model_validate(saved)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "checkpoint"
+        raise PolyGuardError(where, first["msg"], FIX) from error
+    if fields.knowledge_fingerprint != fingerprint:
         raise PolyGuardError(
             "knowledge_fingerprint",
-            saved["knowledge_fingerprint"],
+            fields.knowledge_fingerprint,
             f"load the knowledge the checkpoint was made with (here it is {fingerprint})",
         )
-    return saved
+    return fields
+
+
+def _names(bits: int, names: list[str]) -> list[str]:
+    return [name for place, name in enumerate(names) if bits >> place & 1]
+
+
+def _bits(names: list[str], places: dict[str, int], field: str) -> np.int64:
+    bits = np.int64(0)
+    for name in names:
+        bits |= np.int64(1 << _place(places, name, field))
+    return bits
+
+
+def _place(places: dict[str, int], name: str, field: str) -> int:
+    if name not in places:
+        raise PolyGuardError(field, name, FIX)
+    return places[name]

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any
 
-import numpy as np
-
+from polyguard_env.engine.engine import engine_of
+from polyguard_env.engine.episode import Episode
 from polyguard_env.environment import checkpoint
-from polyguard_env.environment.candidates import offers
-from polyguard_env.environment.episode import EpisodeState, Scenario, start
+from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.evidence import EvidenceProvider, local_evidence, shown
-from polyguard_env.environment.harm import expected_harm, harm_events
 from polyguard_env.environment.messages import (
     Candidate,
     PolyGuardAction,
     PolyGuardObservation,
     PolyGuardState,
+    trusted,
 )
-from polyguard_env.environment.potential import Risk, assess, dangerous_combinations
+from polyguard_env.environment.observed import Shown, known_patient, known_regimen
 from polyguard_env.environment.reading import read_answer
-from polyguard_env.environment.render import compact_text, known_patient, known_regimen
+from polyguard_env.environment.render import compact_text
 from polyguard_env.environment.scenarios import ScenarioFactory, scenario_factory
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.reward.verifier import Board, Outlook, Verdict, board, supporting_facts, verdict
+from polyguard_env.reward.columns import COLUMNS, channels
+from polyguard_env.reward.grounding import supporting_facts
 from polyguard_env.risk.review import rule_index
+
+MOST_FACTS = 8
 
 
 class PolyGuardEnv:
     """One episode at a time over a knowledge base.
+
+    The rules run in the compiled engine; what is here puts them in words.
 
     Args:
         knowledge: where the facts come from; the packaged snapshot when None.
@@ -40,17 +43,18 @@ class PolyGuardEnv:
         self.knowledge = knowledge if knowledge is not None else KnowledgeBase.default()
         self.evidence: EvidenceProvider = evidence if evidence is not None else local_evidence(self.knowledge)
         self.index = rule_index(self.knowledge)
+        self.engine = engine_of(self.knowledge)
         self.factory: ScenarioFactory = scenario_factory(self.knowledge)
+        self._episode = Episode(self.engine)
         self._scenario: Scenario | None = None
-        self._state: EpisodeState | None = None
-        self._risk: Risk | None = None
-        self._board: Board | None = None
+        self._candidates: list[Candidate] = []
         self._seed = 0
         self._episode_id = ""
         self._events: list[dict[str, Any]] = []
         self._rewards: list[float] = []
-        self._hazard = (0.0, 0.0)
-        self._verdict: Verdict | None = None
+        self._fetched: list[str] = []
+        self._verdict: tuple[float, dict[str, float], bool, tuple[str, ...]] | None = None
+        self._person: tuple[Scenario | None, tuple[str, ...], dict[str, Any]] = (None, (), {})
 
     def reset(
         self,
@@ -84,9 +88,8 @@ class PolyGuardEnv:
         )
         self._scenario = scenario
         self._episode_id = episode_id or f"{scenario.scenario_id}@{self._seed}"
-        self._events, self._rewards, self._verdict = [], [], None
-        self._hazard = (0.0, 0.0)
-        self._enter(start(scenario, self.index))
+        self._events, self._rewards, self._fetched, self._verdict = [], [], [], None
+        self._episode.begin(scenario, self._seed)
         return self._observe()
 
     def step(self, action: PolyGuardAction) -> PolyGuardObservation:
@@ -97,43 +100,44 @@ class PolyGuardEnv:
         Raises:
             PolyGuardError: no episode is running, or it has ended.
         """
-        scenario, state, view = self._running()
-        chosen, reasons = read_answer(action, view.candidates)
-        judged = verdict(view, chosen, action, state, scenario, self.index, reasons)
-        outcome = view.outcomes[chosen] if chosen is not None else None
-        after = outcome.state if outcome else checkpoint.idle(state, scenario)
-        risk = outcome.risk if outcome else view.risk
-        self._verdict = judged
-        self._rewards.append(judged.reward)
-        ended = after.finished or after.step >= scenario.budget
-        self._events += harm_events(risk, state.day, after.day, self._seed, scenario, final=ended)
-        added = expected_harm(risk, state.day, after.day, final=ended)
-        self._hazard = (self._hazard[0] + added[0], self._hazard[1] + added[1])
-        self._enter(after, risk)
+        self._running()
+        choice, reasons = read_answer(action, self._candidates)
+        cited = set(action.evidence_ids)
+        hits, topic = 0, ""
+        if choice is not None and self._episode.legal(choice):
+            hits = len(cited & self._support(choice)) if cited else 0
+            topic = self._episode.fetched(choice)
+        reward, named, legal, events = self._episode.take(
+            -1 if choice is None else choice, reasons, action.confidence, len(cited), hits
+        )
+        if topic:
+            self._fetched.append(topic)
+        self._verdict = reward, dict(zip(COLUMNS, self._episode.columns, strict=True)), legal, named
+        self._rewards.append(reward)
+        self._events += events
         return self._observe()
 
     @property
     def done(self) -> bool:
         """True when no episode is running or it has ended."""
-        if self._state is None or self._scenario is None:
-            return True
-        return self._state.finished or self._state.step >= self._scenario.budget
+        return self._scenario is None or self._episode.ended
 
     @property
     def state(self) -> PolyGuardState:
         """The public state of the episode."""
-        if self._state is None or self._scenario is None:
+        if self._scenario is None:
             return PolyGuardState(knowledge_fingerprint=self.knowledge.fingerprint)
+        state = self._episode.state
         return PolyGuardState(
             episode_id=self._episode_id,
             scenario_id=self._scenario.scenario_id,
             sub_environment=self._scenario.sub_environment,
             difficulty=self._scenario.difficulty,
             seed=self._seed,
-            step_count=self._state.step,
-            day=self._state.day,
+            step_count=int(state["step"]),
+            day=int(state["day"]),
             done=self.done,
-            regimen={drug_id: taken.dose for drug_id, taken in self._state.regimen.items()},
+            regimen=self._episode.doses(),
             harm_events=len(self._events),
             total_reward=sum(self._rewards),
             knowledge_fingerprint=self.knowledge.fingerprint,
@@ -150,7 +154,8 @@ class PolyGuardEnv:
 
         The follow-up counts once the episode has ended. It is what harm events are drawn from, without the draw.
         """
-        return self._hazard
+        state = self._episode.state
+        return float(state["hazard"]), float(state["severe_hazard"])
 
     def episode_reward(self) -> float:
         """Mean step reward over the budget; the closing step's reward stands for the steps not used."""
@@ -162,52 +167,42 @@ class PolyGuardEnv:
 
     def legal_candidate_ids(self) -> list[str]:
         """Ids of the legal candidates of this step (privileged)."""
-        view = self._running()[2]
-        return [c.candidate_id for c, o in zip(view.candidates, view.outcomes, strict=True) if o]
+        self._running()
+        return [c.candidate_id for place, c in enumerate(self._candidates) if self._episode.legal(place)]
 
     def price(self) -> dict[str, float]:
         """The reward each candidate of this step would get, by id (privileged; changes nothing).
 
         Confidence is priced as stated with certainty and no evidence is cited.
         """
-        scenario, state, view = self._running()
-        return {
-            candidate.candidate_id: verdict(
-                view,
-                place,
-                PolyGuardAction(candidate_id=candidate.candidate_id, confidence=1.0),
-                state,
-                scenario,
-                self.index,
-            ).reward
-            for place, candidate in enumerate(view.candidates)
-        }
+        self._running()
+        prices = self._episode.prices()
+        return {c.candidate_id: price for c, price in zip(self._candidates, prices, strict=True)}
 
     def supporting_facts(self, candidate_id: str) -> list[str]:
         """Fact ids that support a legal candidate, at most 8 (privileged)."""
-        _, state, view = self._running()
-        place = next((i for i, c in enumerate(view.candidates) if c.candidate_id == candidate_id), None)
-        outcome = view.outcomes[place] if place is not None else None
-        if outcome is None:
+        self._running()
+        place = next((i for i, c in enumerate(self._candidates) if c.candidate_id == candidate_id), None)
+        if place is None or not self._episode.legal(place):
             raise PolyGuardError("candidate_id", candidate_id, "use a legal candidate of this step")
-        return sorted(supporting_facts(view, outcome, state, self.index))[:8]
+        return sorted(self._support(place))[:MOST_FACTS]
 
     def price_malformed(self) -> float:
         """The reward of an answer that names no candidate (privileged)."""
-        scenario, state, view = self._running()
-        return verdict(view, None, PolyGuardAction(), state, scenario, self.index).reward
+        self._running()
+        return self._episode.price_unreadable()
 
     def get_state(self) -> dict[str, Any]:
         """A JSON-able checkpoint of the episode; `set_state` continues from it, here or elsewhere."""
-        scenario, state = self._running_scenario(), self._state
-        assert state is not None
+        scenario = self._running_scenario()
         return {
             "scenario_id": scenario.scenario_id,
             "seed": self._seed,
             "episode_id": self._episode_id,
-            "events": list(self._events),
+            "events": [dict(event) for event in self._events],
             "rewards": list(self._rewards),
-            "episode": checkpoint.dump(state),
+            "fetched": list(self._fetched),
+            "state": checkpoint.dump(self._episode),
             "knowledge_fingerprint": self.knowledge.fingerprint,
         }
 
@@ -215,15 +210,17 @@ class PolyGuardEnv:
         """Continue from a checkpoint.
 
         Raises:
-            PolyGuardError: a field is missing or malformed, or the knowledge differs.
+            PolyGuardError: a field is missing, unknown or out of range, or the knowledge differs.
         """
         fields = checkpoint.checked(saved, self.knowledge.fingerprint)
-        self._scenario = self.factory.find(fields["scenario_id"])
-        self._seed = _checked_seed(fields["seed"])
-        self._episode_id = str(fields["episode_id"])
-        self._events, self._rewards = list(fields["events"]), [float(r) for r in fields["rewards"]]
-        self._verdict = None
-        self._enter(checkpoint.load(fields["episode"]))
+        scenario = self.factory.find(fields.scenario_id)
+        episode = Episode(self.engine)
+        episode.begin(scenario, fields.seed)
+        checkpoint.load(episode, fields.state)
+        self._episode, self._scenario = episode, scenario
+        self._seed, self._episode_id = fields.seed, fields.episode_id
+        self._events = [event.model_dump() for event in fields.events]
+        self._rewards, self._fetched, self._verdict = list(fields.rewards), list(fields.fetched), None
         return self._observe()
 
     def list_tasks(self) -> list[dict[str, Any]]:
@@ -242,74 +239,70 @@ class PolyGuardEnv:
             raise PolyGuardError("episode", None, "call reset() before this")
         return self._scenario
 
-    def _running(self) -> tuple[Scenario, EpisodeState, Board]:
+    def _running(self) -> Scenario:
         scenario = self._running_scenario()
-        if self._state is None or self._board is None:
+        if self._episode.ended:
             raise PolyGuardError("episode", self._episode_id, "the episode has ended; call reset()")
-        return scenario, self._state, self._board
+        return scenario
 
-    def _enter(self, state: EpisodeState, risk: Risk | None = None) -> None:
-        """Make `state` current: assess it, unless its risk is known, and lay out its candidates."""
-        scenario = self._running_scenario()
-        self._state = state
-        self._risk = risk if risk is not None else assess(state, scenario, self.index)
-        self._board = None
-        if not self.done:
-            rng = _rng(scenario.scenario_id, self._seed, state.step)
-            outlook = Outlook(state, self._risk, scenario, self.index)
-            found = offers(state, self._risk, scenario, self.index, rng, outlook.value)
-            ids = rng.choice(90_000, size=len(found), replace=False) + 10_000
-            candidates = [
-                Candidate(
-                    candidate_id=f"c{int(number)}",
-                    action_type=offer.action_type,
-                    targets=list(offer.targets),
-                    text=offer.text,
-                )
-                for number, offer in zip(ids, found, strict=True)
-            ]
-            self._board = board(candidates, found, outlook)
+    def _support(self, choice: int) -> set[str]:
+        before, after = self._episode.compared(choice)
+        return supporting_facts(before, after, self.index)
 
-    def _evidence(self, state: EpisodeState, scenario: Scenario) -> list[dict[str, Any]]:
+    def _evidence(self, scenario: Scenario) -> list[dict[str, Any]]:
         """What look-ups and tests have brought, in the order asked."""
-        found = [shown(passage) for topic in state.evidence for passage in self.evidence.fetch(scenario, topic)]
-        if state.tested:
-            dangerous = {"+".join(finding.drugs) for finding in dangerous_combinations(scenario, self.index)}
-            for name in sorted(state.tested):
-                words = f"{name.replace('+', ' + ')}: {'dangerous' if name in dangerous else 'no danger found'}"
+        found = [shown(passage) for topic in self._fetched for passage in self.evidence.fetch(scenario, topic)]
+        if scenario.combinations:
+            for name, danger in sorted(self._episode.tested()):
+                words = f"{name.replace('+', ' + ')}: {'dangerous' if danger else 'no danger found'}"
                 found.append({"id": f"test:{name}", "source": "test", "year": None, "text": words})
         return found
 
+    def _known_patient(self, state: Shown, scenario: Scenario) -> dict[str, Any]:
+        """The patient as known; worked out again only when something was shown."""
+        held, hidden, known = self._person
+        if held is not scenario or hidden != state.hidden:
+            known = known_patient(state, scenario)
+            self._person = scenario, state.hidden, known
+        return dict(known)
+
     def _observe(self) -> PolyGuardObservation:
-        scenario, state = self._running_scenario(), self._state
-        assert state is not None
-        patient = known_patient(state, scenario, self.index)
+        scenario, episode = self._running_scenario(), self._episode
+        state = episode.shown()
+        ended = episode.ended
+        self._candidates = [
+            trusted(Candidate, {"candidate_id": f"c{number}", "action_type": kind, "targets": [*targets], "text": text})
+            for number, (kind, targets, text), _ in (episode.candidates() if not ended else ())
+        ]
+        patient = self._known_patient(state, scenario)
         regimen = known_regimen(state, scenario, self.index)
-        candidates = list(self._board.candidates) if self._board else []
-        evidence = self._evidence(state, scenario)
-        judged = self._verdict
+        evidence = self._evidence(scenario)
         info: dict[str, Any] = {"harm_events": len(self._events)}
-        if judged:
-            info |= {"legal": judged.legal, "reasons": list(judged.reasons)}
-        if self.done:
+        reward, columns, legal, reasons = self._verdict or (None, {}, False, ())
+        if self._verdict:
+            info |= {"legal": legal, "reasons": list(reasons)}
+        if ended:
             info |= {"events": list(self._events), "episode_reward": self.episode_reward()}
-        return PolyGuardObservation(
-            episode_id=self._episode_id,
-            scenario_id=scenario.scenario_id,
-            sub_environment=scenario.sub_environment,
-            difficulty=scenario.difficulty,
-            day=state.day,
-            steps_left=scenario.budget - state.step,
-            patient=patient,
-            regimen=regimen,
-            candidates=candidates,
-            evidence=evidence,
-            text=compact_text(patient, regimen, candidates, state, scenario, self.index, evidence),
-            done=self.done,
-            reward=judged.reward if judged else None,
-            columns=judged.columns if judged else {},
-            channels=judged.channels if judged else {},
-            info=info,
+        return trusted(
+            PolyGuardObservation,
+            {
+                "episode_id": self._episode_id,
+                "scenario_id": scenario.scenario_id,
+                "sub_environment": scenario.sub_environment,
+                "difficulty": scenario.difficulty,
+                "day": int(episode.state["day"]),
+                "steps_left": scenario.budget - int(episode.state["step"]),
+                "patient": patient,
+                "regimen": regimen,
+                "candidates": list(self._candidates),
+                "evidence": evidence,
+                "text": compact_text(patient, regimen, self._candidates, state, scenario, self.index, evidence),
+                "done": ended,
+                "reward": reward,
+                "columns": columns,
+                "channels": channels(columns) if columns else {},
+                "info": info,
+            },
         )
 
 
@@ -319,8 +312,3 @@ def _checked_seed(seed: object) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise PolyGuardError("seed", seed, "give a whole number from 0 to 2^63 - 1")
     return seed
-
-
-def _rng(scenario_id: str, seed: int, step: int) -> np.random.Generator:
-    digest = blake2b(f"{scenario_id}|{seed}|{step}".encode(), digest_size=16, person=b"candidates").digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))

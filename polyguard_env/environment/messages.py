@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +34,20 @@ class Message(BaseModel):
     """Base of all messages: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+M = TypeVar("M", bound=Message)
+
+
+def trusted(kind: type[M], values: dict[str, Any]) -> M:
+    """A message of values that need no check, every field among them: an order of magnitude faster than validation."""
+    message = kind.__new__(kind)
+    set_slot = object.__setattr__
+    set_slot(message, "__dict__", values)
+    set_slot(message, "__pydantic_fields_set__", set(values))
+    set_slot(message, "__pydantic_extra__", None)
+    set_slot(message, "__pydantic_private__", None)
+    return message
 
 
 class Candidate(Message):

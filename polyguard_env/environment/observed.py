@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
-from polyguard_env.environment.episode import Product, Scenario, Taken, taper_rule
+from polyguard_env.environment.episode import Product, Scenario, Taken
 from polyguard_env.environment.roles import roles_of
 from polyguard_env.risk.index import RuleIndex
 from polyguard_env.risk.review import kidney_function
@@ -15,39 +16,28 @@ KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
 ALLERGIES, CHART = "allergies", "chart"
 
 
-class Shown(Protocol):
-    """The part of an episode's state that shows: `known` holds what was revealed, as in `Scenario.hidden`.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The part of an episode's state that shows.
 
-    An opened chart is known as "chart"; a kidney measurement that was ordered under any of its three names.
+    Attributes:
+        regimen: drugs taken, in the order they came.
+        withdrawals: drugs whose withdrawal lasts.
+        hidden: names of `Scenario.hidden` not shown yet, sorted.
     """
 
-    @property
-    def regimen(self) -> Mapping[str, Taken]: ...
-    @property
-    def withdrawals(self) -> Collection[str]: ...
-    @property
-    def known(self) -> Collection[str]: ...
+    regimen: Mapping[str, Taken]
+    withdrawals: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
-def still_hidden(scenario: Scenario, known: Collection[str]) -> list[str]:
-    """What of the scenario the agent has not seen yet, sorted."""
-    kidneys = bool(KIDNEY & set(known))
-    return sorted(
-        name
-        for name in scenario.hidden
-        if name not in known
-        and not (name in KIDNEY and kidneys)
-        and not (CHART in known and (name == ALLERGIES or name.startswith("indication:")))
-    )
-
-
-def known_patient(state: Shown, scenario: Scenario, index: RuleIndex) -> dict[str, Any]:
+def known_patient(state: Shown, scenario: Scenario) -> dict[str, Any]:
     """The patient as far as the agent knows.
 
     Returns:
         Hidden measurements are left out; `crcl` and `allergies` are None while hidden; `to_check` lists what is hidden.
     """
-    hidden = still_hidden(scenario, state.known) if scenario.hidden else []
+    hidden = state.hidden
     patient = scenario.patient
     crcl = None if KIDNEY & set(hidden) else kidney_function(patient).get("crcl")
     return {
@@ -65,13 +55,13 @@ def known_patient(state: Shown, scenario: Scenario, index: RuleIndex) -> dict[st
         "measurements": {
             name: round(value, 2) for name, value in sorted(patient.measurements.items()) if name not in hidden
         },
-        "to_check": hidden,
+        "to_check": list(hidden),
     }
 
 
 def known_regimen(state: Shown, scenario: Scenario, index: RuleIndex) -> list[dict[str, Any]]:
     """Each drug with its own facts and their ids, never an interaction; a product not taken apart as one entry."""
-    hidden = set(still_hidden(scenario, state.known)) if scenario.hidden else set()
+    hidden = state.hidden
     product_of = {drug_id: product for product in scenario.products for drug_id in product.drug_ids}
     entries: list[dict[str, Any]] = []
     shown: set[str] = set()
@@ -139,7 +129,7 @@ def facts_of(drug_id: str, index: RuleIndex) -> tuple[str, list[dict[str, str]]]
     facts += [
         {"fact_id": role.fact_id, "code": role.code, "text": role.text}
         for role in roles_of(drug_id, profile)
-        if role.code != "taper" or taper_rule(drug_id, index)
+        if role.code != "taper" or index.rules("taper", drug_id)
     ]
     return profile.dose_unit, facts
 

@@ -19,13 +19,9 @@ from polyguard_env.environment.observed import (
     Shown,
     drug_word,
     facts_of,
-    known_patient,
-    known_regimen,
     measurement_word,
 )
 from polyguard_env.risk.index import RuleIndex
-
-__all__ = ["SYSTEM_PROMPT", "compact_text", "estimated_tokens", "known_patient", "known_regimen"]
 
 SYSTEM_PROMPT = "Pick the safest next action for this older patient. Answer with one option, copied."
 ABNORMAL = {
@@ -234,7 +230,7 @@ def _person_key(patient: Mapping[str, Any], state: Shown, scenario: Scenario) ->
         patient["frailty"] if name == "LONGITUDINAL_DEPRESCRIBING" else 0, patient["falls"] > 0, patient["child_pugh"],
         tuple([(key, measurements[key]) for key in ABNORMAL if key in measurements]), tuple(patient["conditions"]),
         None if patient["allergies"] is None else tuple(patient["allergies"]), tuple(patient["genotype"].items()),
-        tuple(patient["to_check"]), tuple(sorted(state.withdrawals)),
+        state.hidden, tuple(sorted(state.withdrawals)),
     )  # fmt: skip
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from random import Random
 from typing import Any
 
-from polyguard_env.environment.candidates import distractor_offers, fix_offers
+from polyguard_env.engine.engine import engine_of
 from polyguard_env.environment.drafting import Draft, Shape
-from polyguard_env.environment.episode import Scenario, start
-from polyguard_env.environment.messages import ActionType
+from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.pool import DrugPool
-from polyguard_env.environment.potential import assess
 from polyguard_env.environment.splits import SPLITS, UNSEEN_MECHANISMS
 from polyguard_env.environment.subenvironments import SPECS
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.model import Patient
 from polyguard_env.patients.person import person_at
-from polyguard_env.reward.verifier import Outlook
 from polyguard_env.risk.index import RuleIndex
 from polyguard_env.risk.review import rule_index
 
@@ -32,11 +28,9 @@ MOST_DIGITS = 18
 ATTEMPTS = 200
 CACHED = 4096
 LEAST_GAIN, MOST_GAIN_IN_CONTROL = 0.5, 0.15
-# Learning what is hidden pays in problems and controls alike; it does not make a control a problem.
-REVEALS = frozenset({ActionType.ORDER_MONITORING, ActionType.FETCH_EXTERNAL_EVIDENCE, ActionType.DECOMPOSE_NEW_DRUG})
 CONTROL_SHARE = 0.2
 PEOPLE = 4096
-# Whose danger or dose is not a finding that `fix_offers` answers; their generators see to it themselves.
+# Whose danger or dose is not a finding that a fix answers; their generators see to it themselves.
 BY_CONSTRUCTION = frozenset({"BANDIT_MINING", "PRECISION_DOSING"})
 
 
@@ -47,6 +41,7 @@ class ScenarioFactory:
         self.knowledge = knowledge
         self.index = rule_index(knowledge)
         self.pool = DrugPool(self.index)
+        self.engine = engine_of(knowledge)
         self._cache: OrderedDict[str, Scenario] = OrderedDict()
 
     def find(
@@ -102,26 +97,10 @@ class ScenarioFactory:
         return scenario
 
     def _worth_posing(self, scenario: Scenario) -> bool:
-        """True when some fix lessens a problem's risk by `LEAST_GAIN`, or when nothing gains in a control."""
+        """True when some change lessens a problem's risk by `LEAST_GAIN`, or when nothing gains in a control."""
         if scenario.sub_environment in BY_CONSTRUCTION:
             return True
-        state = start(scenario, self.index)
-        risk = assess(state, scenario, self.index)
-        outlook = Outlook(state, risk, scenario, self.index)
-        parts = {drug_id for product in scenario.products for drug_id in product.drug_ids}
-        offers = list(fix_offers(state, risk, scenario, self.index))
-        if scenario.control:
-            offers += distractor_offers(state, scenario, self.index)
-        # A product is stopped as a whole: its ingredients are no targets by themselves.
-        gains = [
-            outlook.value(offer)
-            for offer in offers
-            if offer.action_type not in REVEALS and (not offer.targets or offer.targets[0] not in parts)
-        ]
-        if parts:
-            rest = {drug_id: taken for drug_id, taken in state.regimen.items() if drug_id not in parts}
-            gains.append(risk.total - assess(replace(state, regimen=rest), scenario, self.index).total)
-        best = max(gains, default=0.0)
+        best = self.engine.best_gain(scenario, every=scenario.control)
         return best <= MOST_GAIN_IN_CONTROL if scenario.control else best >= LEAST_GAIN
 
     def _build(self, split: str, name: str, difficulty: str, number: int) -> Scenario:

@@ -1,4 +1,4 @@
-"""The batched engine: the same bytes at any split of the work, rewards in bounds, the environment's own risk."""
+"""The batched engine: the same bytes at any split of the work, rewards in bounds."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from polyguard_env.engine import Engine, engine_of
-from polyguard_env.environment.episode import start
-from polyguard_env.environment.potential import assess
 from polyguard_env.environment.scenarios import SUB_ENVIRONMENTS, make_id, scenario_factory
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.risk.review import rule_index
 
 DIFFICULTIES = ("easy", "medium", "hard")
 
@@ -29,19 +26,6 @@ def scenarios() -> list:  # type: ignore[type-arg]
         for difficulty in DIFFICULTIES
         for number in range(4)
     ]
-
-
-def test_the_risk_at_the_start_is_the_environments(engine: Engine, scenarios: list) -> None:  # type: ignore[type-arg]
-    index = rule_index(KnowledgeBase.default())
-    batch = engine.batch(engine.pack_all(scenarios), len(scenarios))
-    batch.reset(np.arange(len(scenarios)), np.zeros(len(scenarios)))
-    differing = []
-    for state, scenario in zip(batch.states, scenarios, strict=True):
-        risk = assess(start(scenario, index), scenario, index)
-        for part in ("safety", "dosing", "burden", "disease"):
-            if abs(float(state[part]) - getattr(risk, part)) > 1e-6:
-                differing.append((scenario.scenario_id, part, float(state[part]), getattr(risk, part)))
-    assert differing == []
 
 
 def test_batches_do_not_depend_on_how_the_work_is_split(engine: Engine, scenarios: list) -> None:  # type: ignore[type-arg]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from polyguard_env.environment.candidates import Offer, distractor_offers, fix_offers
+from polyguard_env.engine.episode import Episode
 from polyguard_env.environment.env import PolyGuardEnv
-from polyguard_env.environment.episode import apply, start
-from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction
-from polyguard_env.environment.potential import assess
+from polyguard_env.environment.messages import ActionType, PolyGuardAction
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS, make_id
 from polyguard_env.environment.splits import SPLITS, pair_split
 from polyguard_env.policies import POLICIES
@@ -94,21 +93,14 @@ def test_every_reachable_interaction_belongs_to_the_split(env: PolyGuardEnv, spl
     for sub_environment in SUB_ENVIRONMENTS:
         for number in range(15):
             env.reset(seed=number, scenario_id=make_id(split, sub_environment, difficulty, number))
-            state, index = start(env.scenario, env.index), env.index
-            risk = assess(state, env.scenario, index)
-            reachable = [
-                *fix_offers(state, risk, env.scenario, index),
-                *distractor_offers(state, env.scenario, index),
-            ]
-            regimens = [set(state.regimen)]
-            regimens += [set(apply(state, as_candidate(offer), env.scenario, index).regimen) for offer in reachable]
+            begun, regimens = env.get_state(), [set(env.state.regimen)]
+            for candidate_id in env.legal_candidate_ids():
+                env.set_state(begun)
+                env.step(PolyGuardAction(candidate_id=candidate_id))
+                regimens.append(set(env.state.regimen))
             for drugs in regimens:
-                found = {pair_split(a, b, index) for a in drugs for b in drugs if a < b}
+                found = {pair_split(a, b, env.index) for a in drugs for b in drugs if a < b}
                 assert found <= {None, split}
-
-
-def as_candidate(offer: Offer) -> Candidate:
-    return Candidate(candidate_id="", action_type=offer.action_type, targets=list(offer.targets), text=offer.text)
 
 
 def test_place_id_and_length_of_a_candidate_tell_nothing(env: PolyGuardEnv) -> None:
@@ -140,9 +132,10 @@ def test_place_id_and_length_of_a_candidate_tell_nothing(env: PolyGuardEnv) -> N
 def test_regimen_order_does_not_matter(env: PolyGuardEnv) -> None:
     env.reset(seed=0, scenario_id="train-DDI-hard-000005")
     scenario = env.scenario
-    from dataclasses import replace
-
     flipped = replace(scenario, patient=scenario.patient.with_regimen(scenario.patient.regimen[::-1]))
-    one = assess(start(scenario, env.index), scenario, env.index)
-    other = assess(start(flipped, env.index), flipped, env.index)
-    assert one.total == pytest.approx(other.total, abs=1e-12)
+    totals = []
+    for posed in (scenario, flipped):
+        episode = Episode(env.engine)
+        episode.begin(posed, 0)
+        totals.append(sum(float(episode.state[part]) for part in ("safety", "dosing", "burden", "disease")))
+    assert totals[0] == pytest.approx(totals[1], abs=1e-12)

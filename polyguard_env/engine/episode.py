@@ -1,0 +1,224 @@
+"""One episode over the compiled rules, and what of it those around it read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polyguard_env.engine import kernel
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.engine import Engine
+from polyguard_env.engine.naming import Named, Words
+from polyguard_env.environment.episode import Scenario, Taken
+from polyguard_env.environment.observed import CHART, Shown
+
+COMBINATION = 1_000_000
+UNREADABLE = 1 << at.UNREADABLE
+
+
+class Episode:
+    """One episode: a state of the engine and its scenario.
+
+    Args:
+        engine: the compiled rules; its workspace is shared by all episodes of a thread.
+
+    Attributes:
+        state: the record, dtype STATE.
+        scenario: what is played.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        states = np.zeros(1, dtype=at.STATE)
+        self._states, self._raw = states, states.view(np.int64).reshape(1, -1)
+        self.state: np.void = states[0]
+        rows = states["candidate"][0]
+        self._kind, self._a, self._b, self._value = rows["kind"], rows["a"], rows["b"], rows["value"]
+        self._reason, self._number = rows["reason"], rows["number"]
+        self._drug, self._dose, self._initial = states["drug"][0], states["dose"][0], states["initial"][0]
+        self._indication, self._days = states["indication"][0], states["days"][0]
+        self._tapering, self._alive, self._group = states["tapering"][0], states["alive"][0], states["group"][0]
+        self._facts_known, self._product_known = states["facts_known"][0], states["product_known"][0]
+        self._columns = np.zeros(len(engine.facts.weights))
+        self.scenario: Scenario
+        self._record: np.ndarray
+
+    def begin(self, scenario: Scenario, seed: int) -> None:
+        """Put the episode at the start of a scenario."""
+        self.scenario, self._record = scenario, self.engine.pack(scenario)
+        kernel.begin(
+            self.engine.facts, self._record, 0, self._states, self._raw, 0, np.int64(seed), self.engine.space()
+        )
+
+    def restore(self) -> None:
+        """Fill what follows from a state whose plain fields were just written."""
+        kernel.restore(self.engine.facts, self._record, 0, self._states, self._raw, 0, self.engine.space())
+
+    def take(
+        self, choice: int, reasons: int, confidence: float | None, cited: int, hits: int
+    ) -> tuple[float, tuple[str, ...], bool, list[dict[str, Any]]]:
+        """Take one action.
+
+        Args:
+            choice: place of the candidate named, -1 for none.
+            reasons: bits of the reasons found while reading the answer.
+            cited, hits: facts cited, and how many of them support the action.
+
+        Returns:
+            Reward, named reasons, whether the action was legal, and the harm events of its days.
+        """
+        space = self.engine.space()
+        stated = np.nan if confidence is None else confidence
+        reward, bits, legal, happened = kernel.advance(
+            self.engine.facts, self._record, 0, self._states, self._raw, 0, choice, np.int64(reasons), stated,
+            cited, hits, self._columns, space,
+        )  # fmt: skip
+        return reward, named_reasons(bits), legal, self._events(space[0][0], happened) if happened else []
+
+    @property
+    def columns(self) -> list[float]:
+        """The thirteen columns of the last step."""
+        found: list[float] = self._columns.tolist()
+        return found
+
+    @property
+    def ended(self) -> bool:
+        """True once the agent finished or the budget is spent."""
+        state = self.state
+        return bool(state["finished"]) or int(state["step"]) >= self.scenario.budget
+
+    def legal(self, choice: int) -> bool:
+        """True when a candidate of this step is legal."""
+        return int(self._reason[choice]) == 0
+
+    def candidates(self) -> list[tuple[int, Words, str]]:
+        """Number, words and the reason against it ("" for a legal one) of each candidate."""
+        n = int(self.state["candidates"])
+        naming, scenario = self.engine.naming, self.scenario
+        group: dict[int, int] = {}
+        if scenario.products:
+            group = {d: g for d, g, alive in zip(self._drug.tolist(), self._group.tolist(), self._alive) if alive}
+        return [
+            (number, naming.candidate(scenario, kind, a, b, value, group.get(a, 0)), at.REASONS[reason])
+            for number, kind, a, b, value, reason in zip(
+                self._number[:n].tolist(), self._kind[:n].tolist(), self._a[:n].tolist(), self._b[:n].tolist(),
+                self._value[:n].tolist(), self._reason[:n].tolist(), strict=True,
+            )
+        ]  # fmt: skip
+
+    def prices(self) -> list[float]:
+        """The reward of each candidate, stated with certainty and citing nothing."""
+        space = self.engine.space()
+        n = kernel.prices(self.engine.facts, self._record, 0, self._states, 0, space)
+        found: list[float] = space[0][0]["prices"][:n].tolist()
+        return found
+
+    def price_unreadable(self) -> float:
+        """The reward of an answer that names no candidate."""
+        columns = np.zeros_like(self._columns)
+        return float(
+            kernel.judge(
+                self.engine.facts, self._record[0], self._states[0], -1, np.int64(UNREADABLE), np.nan, 0, 0, columns
+            )[0]
+        )
+
+    def taken(self) -> dict[str, Taken]:
+        """The regimen: each drug as it stands, in the order it came."""
+        n = int(self.state["n"])
+        drugs, conditions = self.engine.table.drugs, self.engine.table.conditions
+        return {
+            drugs[drug]: Taken(dose, initial, conditions[code] if code >= 0 else "", days, tapering == 1)
+            for drug, dose, initial, code, days, tapering, alive in zip(
+                self._drug[:n].tolist(), self._dose[:n].tolist(), self._initial[:n].tolist(),
+                self._indication[:n].tolist(), self._days[:n].tolist(), self._tapering[:n].tolist(),
+                self._alive[:n].tolist(), strict=True,
+            )
+            if alive
+        }  # fmt: skip
+
+    def doses(self) -> dict[str, float]:
+        """Daily dose of each drug taken."""
+        n = int(self.state["n"])
+        drugs = self.engine.table.drugs
+        rows = zip(self._drug[:n].tolist(), self._dose[:n].tolist(), self._alive[:n].tolist(), strict=True)
+        return {drugs[drug]: dose for drug, dose, alive in rows if alive}
+
+    def shown(self) -> Shown:
+        """What of the state the agent may see."""
+        state = self.state
+        withdrawals = int(state["withdrawals"])
+        drugs = self.engine.table.drugs
+        gone = tuple(drugs[place] for place in state["w_drug"][:withdrawals].tolist()) if withdrawals else ()
+        return Shown(self.taken(), gone, self.hidden() if self.scenario.hidden else ())
+
+    def hidden(self) -> tuple[str, ...]:
+        """What of the scenario the agent has not been shown yet, sorted."""
+        scenario, state, table = self.scenario, self.state, self.engine.table
+        known, chart = int(state["known"]), bool(state["chart_known"])
+        facts = dict(zip(self._drug.tolist(), self._facts_known.tolist(), strict=True))
+        products = dict(zip(self._group.tolist(), self._product_known.tolist(), strict=True))
+        found = []
+        for name in sorted(scenario.hidden):
+            kind, _, rest = name.partition(":")
+            if kind == "facts":
+                shown = bool(facts.get(table.drug_at[rest], 1))
+            elif kind == "product":
+                number = next(place for place, product in enumerate(scenario.products, 1) if product.name == rest)
+                shown = bool(products.get(number, 1))
+            elif kind in ("indication", "allergies"):
+                shown = chart
+            else:
+                shown = bool(known >> table.measurement_at[name] & 1)
+            if not shown:
+                found.append(name)
+        return tuple(found)
+
+    def tested(self) -> list[tuple[str, bool]]:
+        """Combinations tested, by name, and whether each is dangerous."""
+        bits, danger = int(self.state["tested"]), self._record["danger"][0]
+        return [
+            ("+".join(drugs), bool(danger[place] > 0))
+            for place, drugs in enumerate(self.scenario.combinations)
+            if bits >> place & 1
+        ]
+
+    def fetched(self, choice: int) -> str:
+        """What a candidate looks up or takes apart; empty for other kinds."""
+        kind, a = int(self._kind[choice]), int(self._a[choice])
+        if kind == at.FETCH:
+            return CHART if a == at.CHART else self.engine.table.drugs[a]
+        return self.scenario.products[a - 1].name if kind == at.DECOMPOSE else ""
+
+    def compared(self, choice: int) -> tuple[list[Named], dict[str, float]]:
+        """Findings of the state, and the weight of each finding after a legal candidate."""
+        space = self.engine.space()
+        slots = [self.engine.table.drugs[place] for place in self._drug.tolist()]
+        m, n = kernel.lessened(self.engine.facts, self._record, 0, self._states, self._raw, 0, choice, space)
+        work, naming = space[0][0], self.engine.naming
+        before = naming.findings(work["before"][:m].copy(), slots)
+        later = [self.engine.table.drugs[place] for place in space[1]["drug"][0].tolist()]
+        after = {finding.finding_id: finding.weight for finding in naming.findings(work["after"][:n].copy(), later)}
+        return before, after
+
+    def _events(self, work: np.void, happened: int) -> list[dict[str, Any]]:
+        table, naming = self.engine.table, self.engine.naming
+        slots = [table.drugs[place] for place in self._drug.tolist()]
+        found = []
+        for day, what, severe in work["events"][:happened].tolist():
+            if what >= COMBINATION:
+                drugs = self.scenario.combinations[what - COMBINATION]
+                name, category = f"interaction:{'+'.join(drugs)}", "interaction"
+            elif what < 0:
+                condition = table.conditions[self._record["treated_condition"][0][-1 - what]]
+                name, category = f"untreated:{condition}", "untreated"
+            else:
+                finding = naming.findings(work["after"][what : what + 1], slots)[0]
+                name, category = finding.finding_id, finding.category
+            found.append({"day": day, "finding_id": name, "category": category, "severe": bool(severe)})
+        return found
+
+
+def named_reasons(bits: int) -> tuple[str, ...]:
+    """The reasons of a set of bits, by name."""
+    return tuple(name for place, name in enumerate(at.REASONS) if place and bits >> place & 1) if bits else ()
