@@ -12,8 +12,8 @@ from polyguard_env.engine.facts import KIDNEY, FactTable
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.errors import PolyGuardError
-from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.knowledge.schema import SEVERITY_RANK
+from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.danger import dangerous
 from polyguard_env.risk.review import CHILD_PUGH_RANK, kidney_function
 

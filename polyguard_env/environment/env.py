@@ -53,6 +53,7 @@ class PolyGuardEnv:
         self._events: list[dict[str, Any]] = []
         self._rewards: list[float] = []
         self._fetched: list[str] = []
+        self._passages: list[dict[str, Any]] = []
         self._verdict: tuple[float, dict[str, float], bool, tuple[str, ...]] | None = None
         self._person: tuple[Scenario | None, tuple[str, ...], dict[str, Any]] = (None, (), {})
 
@@ -88,7 +89,8 @@ class PolyGuardEnv:
         )
         self._scenario = scenario
         self._episode_id = episode_id or f"{scenario.scenario_id}@{self._seed}"
-        self._events, self._rewards, self._fetched, self._verdict = [], [], [], None
+        self._events, self._rewards, self._verdict = [], [], None
+        self._fetched, self._passages = [], []
         self._episode.begin(scenario, self._seed)
         return self._observe()
 
@@ -111,7 +113,7 @@ class PolyGuardEnv:
             -1 if choice is None else choice, reasons, action.confidence, len(cited), hits
         )
         if topic:
-            self._fetched.append(topic)
+            self._fetch(topic)
         self._verdict = reward, dict(zip(COLUMNS, self._episode.columns, strict=True)), legal, named
         self._rewards.append(reward)
         self._events += events
@@ -217,10 +219,12 @@ class PolyGuardEnv:
         episode = Episode(self.engine)
         episode.begin(scenario, fields.seed)
         checkpoint.load(episode, fields.state)
+        passages = [shown(passage) for topic in fields.fetched for passage in self.evidence.fetch(scenario, topic)]
         self._episode, self._scenario = episode, scenario
         self._seed, self._episode_id = fields.seed, fields.episode_id
         self._events = [event.model_dump() for event in fields.events]
-        self._rewards, self._fetched, self._verdict = list(fields.rewards), list(fields.fetched), None
+        self._rewards, self._verdict = list(fields.rewards), None
+        self._fetched, self._passages = list(fields.fetched), passages
         return self._observe()
 
     def list_tasks(self) -> list[dict[str, Any]]:
@@ -249,9 +253,13 @@ class PolyGuardEnv:
         before, after = self._episode.compared(choice)
         return supporting_facts(before, after, self.index)
 
+    def _fetch(self, topic: str) -> None:
+        self._fetched.append(topic)
+        self._passages += [shown(passage) for passage in self.evidence.fetch(self._running_scenario(), topic)]
+
     def _evidence(self, scenario: Scenario) -> list[dict[str, Any]]:
         """What look-ups and tests have brought, in the order asked."""
-        found = [shown(passage) for topic in self._fetched for passage in self.evidence.fetch(scenario, topic)]
+        found = list(self._passages)
         if scenario.combinations:
             for name, danger in sorted(self._episode.tested()):
                 words = f"{name.replace('+', ' + ')}: {'dangerous' if danger else 'no danger found'}"

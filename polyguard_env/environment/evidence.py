@@ -8,6 +8,7 @@ about a drug names that drug only.
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -30,6 +31,7 @@ from polyguard_env.sources import dailymed, openfda
 from polyguard_env.sources.fetch import Fetcher
 
 CHART = "chart"
+KEPT = 4096
 RULES = ("renal", "hepatic", "drug_disease", "taper", "monitoring", "pharmacogenomics")
 MOST_RULES = 2
 MOST_LABEL_PASSAGES, MOST_LABEL_WORDS = 3, 60
@@ -73,9 +75,21 @@ class LocalEvidence:
         self.index: RuleIndex = rule_index(knowledge)
         self._finder: NameFinder = table_finder(knowledge)
         self._formulary = sorted(drug_id for drug_id, drug in knowledge.drugs.items() if drug.profile)
+        self._kept: OrderedDict[tuple[str, str], tuple[Scenario, tuple[Passage, ...]]] = OrderedDict()
 
     def fetch(self, scenario: Scenario, topic: str) -> tuple[Passage, ...]:
         """Passages on a drug, a product or the chart; true ones and, by the scenario's id, others among them."""
+        key = scenario.scenario_id, topic
+        held = self._kept.get(key)
+        if held is not None and held[0] is scenario:
+            return held[1]
+        found = self._found(scenario, topic)
+        self._kept[key] = scenario, found
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def _found(self, scenario: Scenario, topic: str) -> tuple[Passage, ...]:
         files = on_file(scenario, topic, self.knowledge)
         if files:
             return files
