@@ -16,7 +16,7 @@ from polyguard_env.patients.model import Patient
 from polyguard_env.policies.baselines import RandomLegal
 from polyguard_env.risk.review import review_regimen
 from polyguard_env.trust.second.findings import Found, findings
-from polyguard_env.trust.second.legality import KIDNEY, breach
+from polyguard_env.trust.second.legality import breach
 from polyguard_env.trust.second.tables import Facts, cells, table
 
 MOST_DRUGS = 14
@@ -158,12 +158,7 @@ def legality_disagreements(env: PolyGuardEnv, scenario_ids: Sequence[str], seed:
         observation = env.reset(seed=seed, scenario_id=scenario_id)
         while not observation.done:
             scenario, legal = env.scenario, set(env.legal_candidate_ids())
-            known = frozenset(env.get_state()["episode"]["known"])
-            unknown = frozenset(scenario.hidden) - known
-            if "chart" in known:
-                unknown = frozenset(name for name in unknown if name != "allergies" and "indication:" not in name)
-            if known & KIDNEY:
-                unknown -= KIDNEY
+            unknown = frozenset(observation.patient["to_check"])
             products = {product.name: product.drug_ids for product in scenario.products}
             for candidate in observation.candidates:
                 against = breach(

@@ -37,12 +37,16 @@ def breach(
         return "drug_not_taken"
     if action in STARTS:
         new = targets[0] if action == "ADD_DRUG" else targets[1]
+        if new in taken:
+            return "already_taken"
         if {new, *facts.classes.get(new, ())} & set(allergies):
             return "allergy"
     if action in DOSES:
         ceiling = facts.number(drugs[0], "dose_max")
         if action == "INCREASE_DOSE" and ceiling and float(targets[1]) > ceiling * TOLERANCE:
             return "dose_above_maximum"
+        if action == "REDUCE_DOSE" and float(targets[1]) >= taken[drugs[0]]:
+            return "not_a_reduction"
     hidden_products = {drug for name, held in products.items() if f"product:{name}" in unknown for drug in held}
     if any(f"facts:{drug}" in unknown or drug in hidden_products for drug in drugs):
         return "acted_on_unknown"
