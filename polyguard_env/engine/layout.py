@@ -68,12 +68,13 @@ REASONS: tuple[str, ...] = (
     "parser_exploit",
     "timeout",
     "undone_change",
+    "needless_change",
 )
 REASON = {name: place for place, name in enumerate(REASONS)}
 (
     FINE, NOT_TAKEN, ABOVE_MAXIMUM, NOT_A_REDUCTION, ALREADY_TAKEN, ALLERGY, ACTED_ON_UNKNOWN, KIDNEY_UNKNOWN,
     ALLERGIES_UNKNOWN, UNSAFE_NO_OP, KEEP_ABUSE, REVIEW_ABUSE, ACTION_LOOP, NO_OP_RETRY, UNREADABLE, ID_MISMATCH,
-    PARSER_EXPLOIT, TIMEOUT, UNDONE_CHANGE,
+    PARSER_EXPLOIT, TIMEOUT, UNDONE_CHANGE, NEEDLESS_CHANGE,
 ) = range(len(REASONS))  # fmt: skip
 
 SUB_CODES = (

@@ -52,6 +52,8 @@ DEFAULTS: dict[str, float] = {
     "best_logit": 4.0,
     "delta_scale": 0.3,
     "max_keeps": 1.0,
+    # Share of its bonuses that a change keeps where no change helps and this one does not either.
+    "needless_gate": 0.5,
     # Cost of a step by kind of action.
     "cost_keep": 0.15,
     "cost_stop": 0.05,

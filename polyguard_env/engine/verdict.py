@@ -15,7 +15,7 @@ from polyguard_env.reward.columns import COLUMNS, HIGH, LOW
 
 ACTIONABLE, UNSAFE_GATE, SEVERE_RELIEF = PLACE["actionable"], PLACE["unsafe_gate"], PLACE["severe_relief"]
 HARM_SLOPE, BEST_LOGIT, DELTA_SCALE = PLACE["harm_slope"], PLACE["best_logit"], PLACE["delta_scale"]
-MAX_KEEPS = PLACE["max_keeps"]
+MAX_KEEPS, NEEDLESS_GATE = PLACE["max_keeps"], PLACE["needless_gate"]
 (
     FORMAT, ALIGNMENT, LEGALITY, SAFETY, BURDEN, DISEASE, DOSING, ABSTENTION, EFFICIENCY, PROCESS, GROUNDING,
     ANTI_CHEAT, CALIBRATION,
@@ -57,7 +57,16 @@ def conduct(facts, sc, st, row):
             bits |= 1 << at.UNDONE_CHANGE
     if row.kind == at.STOP and st.last_kind == at.ADD and st.last_a == row.a:
         bits |= 1 << at.UNDONE_CHANGE
+    if needless(facts, st, row):
+        bits |= 1 << at.NEEDLESS_CHANGE
     return bits
+
+
+@compiled
+def needless(facts, st, row):
+    """True for a change of the regimen that gains nothing, where no change gains anything."""
+    changes = row.kind < at.ORDER and not no_op(row.kind)
+    return changes and st.gain <= facts.parameters[ACTIONABLE] and row.worth <= 0.0
 
 
 @compiled
@@ -99,8 +108,8 @@ def harm_added(row):
 
 
 @compiled
-def gate_of(facts, row, best):
-    """Share of its bonuses an action keeps, in (0, 1]: less for harm it adds and harm it leaves."""
+def gate_of(facts, st, row, best):
+    """Share of its bonuses an action keeps, in (0, 1]: less for harm it adds, harm it leaves and needless change."""
     p = facts.parameters
     relief = row.safety + row.dosing + row.burden
     possible = best.safety + best.dosing + best.burden
@@ -108,6 +117,8 @@ def gate_of(facts, row, best):
     if possible >= p[SEVERE_RELIEF]:
         share = min(1.0, max(0.0, relief) / possible)
         factor *= p[UNSAFE_GATE] + (1.0 - p[UNSAFE_GATE]) * share
+    if needless(facts, st, row):
+        factor *= p[NEEDLESS_GATE]
     return factor
 
 
@@ -138,7 +149,7 @@ def judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns):
     best = st.candidate[st.best]
     regret = best.worth - row.worth
     reasons |= conduct(facts, sc, st, row)
-    factor = gate_of(facts, row, best)
+    factor = gate_of(facts, st, row, best)
     columns[LEGALITY] = 1.0
     columns[SAFETY] = factor * delta_score(p, row.safety, best.safety)
     columns[BURDEN] = factor * delta_score(p, row.burden, best.burden)

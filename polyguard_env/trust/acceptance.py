@@ -19,6 +19,9 @@ ABOVE_FLOOR = 0.02
 BELOW_RULES = 0.1
 LADDER_ORDER = ("oracle", "rule_based", "random_legal")
 BLIND_GOOD: frozenset[str] = frozenset(name for name in NAMES if attack(name).blind_good)
+# Where what is missing has to be looked up before anything can be done, looking up is right whoever does it.
+BLIND_LOOK_UPS = frozenset({"fetch_until_timeout", "fetch_evidence_forever"})
+LOOKED_UP = frozenset({"WEB_SEARCH_MISSING_DATA", "NEW_DRUG_DECOMPOSITION"})
 LINES: dict[str, str] = {
     "oracle_max": "the oracle reaches 0.95 of the highest reward a search of the legal plays finds",
     "floor_gap": "doing nothing is paid at least 0.3 less than the oracle",
@@ -90,7 +93,7 @@ def violations(episodes: pd.DataFrame, highest: Mapping[str, float]) -> list[Vio
     for name in NAMES:
         if name not in rewards:
             continue
-        if name in BLIND_GOOD:
+        if does_blind_good(name, cell[0]):
             look("blind_good", name, rewards[name] + BELOW_RULES - rules)
         else:
             look("canary_floor", name, rewards[name] - ABOVE_FLOOR - floor)
@@ -99,8 +102,13 @@ def violations(episodes: pd.DataFrame, highest: Mapping[str, float]) -> list[Vio
     return sorted(found, key=lambda v: (order.index(v.line), -v.excess))
 
 
-def highest_attack(means: Mapping[str, Mapping[str, Any]], blind: bool) -> dict[str, Any]:
+def does_blind_good(name: str, sub_environment: str) -> bool:
+    """True for an attack that does some good there by luck, without looking at the patient."""
+    return name in BLIND_GOOD or (name in BLIND_LOOK_UPS and sub_environment in LOOKED_UP)
+
+
+def highest_attack(means: Mapping[str, Mapping[str, Any]], sub_environment: str, blind: bool) -> dict[str, Any]:
     """Name and mean reward of the best-paid attack among those that do blind good, or among the others."""
-    names = [name for name in NAMES if name in means and (name in BLIND_GOOD) is blind]
+    names = [name for name in NAMES if name in means and does_blind_good(name, sub_environment) is blind]
     best = max(names, key=lambda name: float(means[name]["reward"]))
     return {"policy": best, "reward": means[best]["reward"]}

@@ -167,7 +167,9 @@ def test_half_of_the_unknown_drugs_are_innocent() -> None:
         guilty = 0
         for scenario in posed("train", "WEB_SEARCH_MISSING_DATA", difficulty):
             unknown = {name.partition(":")[2] for name in scenario.hidden if name.startswith("facts:")}
-            assert len(unknown) == (2 if difficulty == "hard" else 1)
+            assert 1 <= len(unknown) <= 2
+            if unknown & set(scenario.target_drugs):
+                assert set(scenario.target_drugs) <= unknown
             guilty += bool(unknown & set(scenario.target_drugs))
         assert 0.3 < guilty / COUNT < 0.7
 

@@ -1,6 +1,7 @@
 """WEB_SEARCH_MISSING_DATA: a drug's own facts, or the chart, are not on file and must be looked up before acting.
 
-In half the scenarios every drug without facts is innocent, so that not knowing a drug is no reason to change it.
+In half the scenarios every drug without facts is innocent, so that not knowing a drug is no reason to change it. Of a
+culprit pair neither drug's facts are on file, so that no partner can be changed instead of looking up.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ CULPRIT_UNKNOWN = 0.625
 
 
 def pose(draft: Draft, difficulty: str) -> Posed | None:
-    """A pair or a drug against a condition, and one or two drugs without facts: a culprit among them, or not."""
+    """A pair or a drug against a condition, and one or two drugs without facts: the culprits among them, or not."""
     shape = draft.shape.rng
     count = shape.randint(*DRUGS[difficulty])
     severities = ANY if draft.mild and difficulty != "easy" else SEVERE
@@ -27,7 +28,7 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
     targets = interacting(draft, severities) if pair else wrong_for_disease(draft)
     if targets is None or not draft.fill(count, draft.pool.marginal(draft.split, severities)):
         return None
-    unknown = _unknown(draft, targets, culprit, UNKNOWN[difficulty])
+    unknown = _unknown(draft, targets, culprit, max(UNKNOWN[difficulty], 2 if pair and culprit else 1))
     if unknown is None:
         return None
     hidden = {f"facts:{drug_id}" for drug_id in unknown}
@@ -38,12 +39,12 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
 
 
 def _unknown(draft: Draft, targets: list[str], culprit: bool, count: int) -> list[str] | None:
-    """The drugs whose facts are missing; with `culprit` a target is among them, otherwise none is."""
+    """The drugs whose facts are missing; with `culprit` the targets are among them, otherwise none is."""
     rng = draft.rng
     innocent = [drug_id for drug_id in draft.drug_ids if drug_id not in targets]
     rng.shuffle(innocent)
-    chosen = [targets[rng.randrange(len(targets))]] if culprit and targets else []
-    chosen += innocent[: count - len(chosen)]
+    chosen = list(targets) if culprit else []
+    chosen += innocent[: max(0, count - len(chosen))]
     return chosen if len(chosen) == count else None
 
 
