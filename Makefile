@@ -29,6 +29,7 @@ $(STAMP): pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@mkdir -p $(POLYGUARD_DAGSTER_STATE)
 	@$(BIN)/python -m polyguard_assets.setup_instance
+	@$(BIN)/python -m polyguard_env compile
 	@touch $(STAMP)
 
 test: $(STAMP)

@@ -10,6 +10,7 @@ from polyguard_env.commands import (
     bandit_benchmark,
     build_knowledge,
     collect_names,
+    compile_rules,
     episode,
     evidence,
     review,
@@ -25,6 +26,7 @@ COMMANDS = {
     "bandit-benchmark": (bandit_benchmark, "reference learners on the simulated polypharmacy benchmark"),
     "episode": (episode, "one episode, annotated step by step"),
     "trust": (trust, "the proofs of trust, measured: scoreboard of policies, attacks, leaks and checkers"),
+    "compile": (compile_rules, "compile the rules ahead of their first use"),
     "collect-names": (collect_names, "renew the tables of brands and products from FDA's names list"),
     "build-knowledge": (build_knowledge, "rebuild the packaged knowledge snapshot"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polyguard_env.engine import layout as at
-from polyguard_env.engine.compiled import compiled, inlined
+from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, chance, key_of, shuffle
 from polyguard_env.engine.dynamics import outcome, slot_of
 from polyguard_env.engine.moves import (
@@ -111,7 +111,7 @@ def rank(facts, st):
     st.best = best
 
 
-@inlined
+@compiled
 def no_op(kind):
     """True for the kinds of action that change neither regimen nor knowledge."""
     return kind == at.KEEP or kind == at.FINISH or kind == at.REVIEW or kind == at.HOLD

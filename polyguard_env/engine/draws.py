@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from polyguard_env.engine.compiled import compiled, inlined
+from polyguard_env.engine.compiled import compiled
 
 _A, _B, _C = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-@inlined
+@compiled
 def mix(value):
     """One SplitMix64 step over a 64-bit value."""
     x = np.uint64(value) + _A
@@ -24,20 +24,20 @@ def key_of(scenario, seed, counter):
     return mix(mix(mix(scenario) ^ seed) ^ counter)
 
 
-@inlined
+@compiled
 def uniform(key):
     """A number in [0, 1) with 53 random bits."""
     return float(np.uint64(key) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@inlined
+@compiled
 def below(stream, bound):
     """A whole number in [0, bound); advances the stream, shape (1,)."""
     stream[0] = mix(stream[0])
     return np.int64((np.uint64(stream[0]) >> np.uint64(32)) * np.uint64(bound) >> np.uint64(32))
 
 
-@inlined
+@compiled
 def chance(stream):
     """A number in [0, 1); advances the stream, shape (1,)."""
     stream[0] = mix(stream[0])

@@ -7,13 +7,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from polyguard_env.engine import kernel
 from polyguard_env.engine import layout as at
+from polyguard_env.engine.call import Call, rooms, words_of
 from polyguard_env.engine.facts import FactTable, fact_table
 from polyguard_env.engine.naming import Naming
 from polyguard_env.engine.packing import pack
@@ -53,24 +52,16 @@ class Engine:
             self._packed.popitem(last=False)
         return record
 
-    def space(self) -> Any:
-        """This thread's spare memory."""
-        if not hasattr(self._local, "space"):
-            self._local.space = kernel.workspace()
-        return self._local.space
-
     def best_gain(self, scenario: Scenario, every: bool) -> float:
         """What the best change to the regimen is worth at the start, 0 when none helps; look-ups do not count.
 
         Args:
             every: try every move on every drug, not only those that answer a finding.
         """
-        if not hasattr(self._local, "spare"):
-            spare = np.zeros(1, dtype=at.STATE)
-            self._local.spare = spare, spare.view(np.int64).reshape(1, -1)
-        states, raw = self._local.spare
-        record = pack(scenario, self.table)
-        return float(kernel.best_gain(self.facts, record, 0, states, raw, 0, every, self.space()))
+        batch: Batch | None = getattr(self._local, "batch", None)
+        if batch is None:
+            batch = self._local.batch = Batch(self, np.zeros(1, dtype=at.SCENARIO), 1)
+        return batch.best_gain(pack(scenario, self.table), every)
 
     def pack_all(self, scenarios: Sequence[Scenario]) -> np.ndarray:
         """Records of scenarios, shape (scenarios,)."""
@@ -99,14 +90,16 @@ class Batch:
             raise PolyGuardError("episodes", episodes, "give at least 1")
         self.engine, self.scenarios, self.episodes = engine, scenarios, episodes
         self.states = np.zeros(episodes, dtype=at.STATE)
-        self._raw = self.states.view(np.int64).reshape(episodes, -1)
-        self.which = np.zeros(episodes, dtype=np.int64)
-        self.rewards = np.zeros(episodes)
-        self.columns = np.zeros((episodes, len(engine.facts.weights)))
-        self.done = np.zeros(episodes, dtype=np.bool_)
-        bounds = np.linspace(0, episodes, threads + 1).astype(int).tolist()
-        self._spans = list(pairwise(bounds))
-        self._spaces = [kernel.workspace() for _ in self._spans]
+        arrays = rooms(episodes, len(engine.facts.weights))
+        arrays |= {"scenarios": scenarios, "states": self.states, "raw": words_of(self.states)}
+        self.which, self.rewards, self.columns = arrays["which"], arrays["rewards"], arrays["columns"]
+        self.done = arrays["done"].view(np.bool_)
+        self._arrays = arrays
+        bounds = np.linspace(0, episodes, threads + 1).astype(np.int64)
+        self._calls = [
+            Call(engine.table, arrays | {"span": bounds[part : part + 2].copy(), "counts": np.zeros(3, dtype=np.int64)})
+            for part in range(threads)
+        ]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def reset(self, which: np.ndarray, seeds: np.ndarray) -> None:
@@ -118,12 +111,8 @@ class Batch:
         """
         self.which[:] = which
         self.done[:] = False
-        seeds = np.asarray(seeds, dtype=np.int64)
-        self._run(
-            lambda first, last, space: kernel.begin_many(
-                self.engine.facts, self.scenarios, self.which, self.states, self._raw, seeds, first, last, space
-            )
-        )
+        self._arrays["seeds"][:] = seeds
+        self._run(kernel.BEGIN)
 
     def step(self, choices: np.ndarray, confidence: np.ndarray | None = None) -> np.ndarray:
         """Take one action in every running episode.
@@ -135,36 +124,24 @@ class Batch:
         Returns:
             Rewards, shape (episodes,); NaN where the episode had ended.
         """
-        choices = np.asarray(choices, dtype=np.int64)
-        stated = np.full(self.episodes, np.nan) if confidence is None else np.asarray(confidence, dtype=np.float64)
-        self._run(
-            lambda first, last, space: kernel.advance_many(
-                self.engine.facts,
-                self.scenarios,
-                self.which,
-                self.states,
-                self._raw,
-                choices,
-                stated,
-                self.rewards,
-                self.columns,
-                self.done,
-                first,
-                last,
-                space,
-            )
-        )
+        self._arrays["choices"][:] = choices
+        self._arrays["confidence"][:] = np.nan if confidence is None else confidence
+        self._run(kernel.ADVANCE)
         return self.rewards
 
-    def _run(self, work) -> None:  # type: ignore[no-untyped-def]
+    def best_gain(self, record: np.ndarray, every: bool) -> float:
+        """`Engine.best_gain` of a packed scenario, shape (1,); the first episode is lost."""
+        call = self._calls[0]
+        call.put("scenarios", record)
+        self._arrays["choices"][0] = every
+        call.run(kernel.GAIN)
+        return float(self.rewards[0])
+
+    def _run(self, operation: int) -> None:
         if self._pool is None:
-            work(0, self.episodes, self._spaces[0])
+            self._calls[0].run(operation)
         else:
-            jobs = [
-                self._pool.submit(work, first, last, space)
-                for (first, last), space in zip(self._spans, self._spaces, strict=True)
-            ]
-            for job in jobs:
+            for job in [self._pool.submit(call.run, operation) for call in self._calls]:
                 job.result()
 
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from polyguard_env.engine import kernel
 from polyguard_env.engine import layout as at
+from polyguard_env.engine.call import Call, rooms, words_of
 from polyguard_env.engine.engine import Engine
 from polyguard_env.engine.naming import Named, Words
 from polyguard_env.environment.episode import Scenario, Taken
 from polyguard_env.environment.observed import CHART, Shown
 
 COMBINATION = 1_000_000
-UNREADABLE = 1 << at.UNREADABLE
 
 
 class Episode:
@@ -31,7 +31,6 @@ class Episode:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         states = np.zeros(1, dtype=at.STATE)
-        self._states, self._raw = states, states.view(np.int64).reshape(1, -1)
         self.state: np.void = states[0]
         rows = states["candidate"][0]
         self._kind, self._a, self._b, self._value = rows["kind"], rows["a"], rows["b"], rows["value"]
@@ -40,20 +39,25 @@ class Episode:
         self._indication, self._days = states["indication"][0], states["days"][0]
         self._tapering, self._alive, self._group = states["tapering"][0], states["alive"][0], states["group"][0]
         self._facts_known, self._product_known = states["facts_known"][0], states["product_known"][0]
-        self._columns = np.zeros(len(engine.facts.weights))
+        room = rooms(1, len(engine.facts.weights))
+        self._choice, self._noted, self._stated = room["choices"], room["reasons"], room["confidence"]
+        self._cited, self._hits, self._counts = room["cited"], room["hits"], room["counts"]
+        self._seed, self._reward, self._columns = room["seeds"], room["rewards"], room["columns"][0]
+        nowhere = np.zeros(1, dtype=at.SCENARIO)
+        self._call = Call(engine.table, room | {"scenarios": nowhere, "states": states, "raw": words_of(states)})
         self.scenario: Scenario
         self._record: np.ndarray
 
     def begin(self, scenario: Scenario, seed: int) -> None:
         """Put the episode at the start of a scenario."""
         self.scenario, self._record = scenario, self.engine.pack(scenario)
-        kernel.begin(
-            self.engine.facts, self._record, 0, self._states, self._raw, 0, np.int64(seed), self.engine.space()
-        )
+        self._call.put("scenarios", self._record)
+        self._seed[0] = seed
+        self._call.run(kernel.BEGIN)
 
     def restore(self) -> None:
         """Fill what follows from a state whose plain fields were just written."""
-        kernel.restore(self.engine.facts, self._record, 0, self._states, self._raw, 0, self.engine.space())
+        self._call.run(kernel.RESTORE)
 
     def take(
         self, choice: int, reasons: int, confidence: float | None, cited: int, hits: int
@@ -68,13 +72,12 @@ class Episode:
         Returns:
             Reward, named reasons, whether the action was legal, and the harm events of its days.
         """
-        space = self.engine.space()
-        stated = np.nan if confidence is None else confidence
-        reward, bits, legal, happened = kernel.advance(
-            self.engine.facts, self._record, 0, self._states, self._raw, 0, choice, np.int64(reasons), stated,
-            cited, hits, self._columns, space,
-        )  # fmt: skip
-        return reward, named_reasons(bits), legal, self._events(space[0][0], happened) if happened else []
+        self._choice[0], self._noted[0], self._cited[0], self._hits[0] = choice, reasons, cited, hits
+        self._stated[0] = np.nan if confidence is None else confidence
+        space = self._call.run(kernel.ADVANCE)
+        bits, legal, happened = self._counts.tolist()
+        events = self._events(space.work[0], happened) if happened else []
+        return float(self._reward[0]), named_reasons(bits), legal == 1, events
 
     @property
     def columns(self) -> list[float]:
@@ -109,19 +112,17 @@ class Episode:
 
     def prices(self) -> list[float]:
         """The reward of each candidate, stated with certainty and citing nothing."""
-        space = self.engine.space()
-        n = kernel.prices(self.engine.facts, self._record, 0, self._states, 0, space)
-        found: list[float] = space[0][0]["prices"][:n].tolist()
+        space = self._call.run(kernel.PRICES)
+        found: list[float] = space.work["prices"][0, : int(self._counts[0])].tolist()
         return found
 
     def price_unreadable(self) -> float:
         """The reward of an answer that names no candidate."""
-        columns = np.zeros_like(self._columns)
-        return float(
-            kernel.judge(
-                self.engine.facts, self._record[0], self._states[0], -1, np.int64(UNREADABLE), np.nan, 0, 0, columns
-            )[0]
-        )
+        columns, reward = self._columns.copy(), self._reward.copy()
+        self._call.run(kernel.UNREADABLE)
+        price = float(self._reward[0])
+        self._columns[:], self._reward[:] = columns, reward
+        return price
 
     def taken(self) -> dict[str, Taken]:
         """The regimen: each drug as it stands, in the order it came."""
@@ -192,12 +193,13 @@ class Episode:
 
     def compared(self, choice: int) -> tuple[list[Named], dict[str, float]]:
         """Findings of the state, and the weight of each finding after a legal candidate."""
-        space = self.engine.space()
         slots = [self.engine.table.drugs[place] for place in self._drug.tolist()]
-        m, n = kernel.lessened(self.engine.facts, self._record, 0, self._states, self._raw, 0, choice, space)
-        work, naming = space[0][0], self.engine.naming
+        self._choice[0] = choice
+        space = self._call.run(kernel.LESSENED)
+        m, n, _ = self._counts.tolist()
+        work, naming = space.work[0], self.engine.naming
         before = naming.findings(work["before"][:m].copy(), slots)
-        later = [self.engine.table.drugs[place] for place in space[1]["drug"][0].tolist()]
+        later = [self.engine.table.drugs[place] for place in space.scratch["drug"][0].tolist()]
         after = {finding.finding_id: finding.weight for finding in naming.findings(work["after"][:n].copy(), later)}
         return before, after
 

@@ -30,7 +30,7 @@ class FactTable:
     Attributes:
         drugs, conditions, measurements: names by index; `drug_at`, `condition_at`, `measurement_at` back.
         rules: the rules that coded findings point to, by code.
-        facts: the arrays as the compiled rules take them.
+        facts: the arrays. block: the table through which the compiled rules reach them.
         kidney: bits of the measurements that tell kidney function.
     """
 
@@ -56,6 +56,9 @@ class FactTable:
         self.duplicate_ids: list[str] = sorted({r for rules in index.duplicates.values() for r in rules})
         self._masks: dict[frozenset[int], int] = {frozenset(): 0}
         self.facts = self._compile()
+        self.block = at.FACTS.table()
+        for name, array in self.facts._asdict().items():
+            at.FACTS.put(self.block, name, array)
 
     def token_words(self, names: Iterable[str]) -> np.ndarray:
         """The token bits of names, shape (TOKEN_WORDS,); names that no rule asks for have none."""

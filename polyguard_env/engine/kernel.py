@@ -7,8 +7,9 @@ from math import exp
 import numpy as np
 
 from polyguard_env.engine import layout as at
+from polyguard_env.engine.blocks import block_at
 from polyguard_env.engine.candidates import copy_state, enter, moves_of, value_of
-from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.compiled import compiled, entry
 from polyguard_env.engine.draws import key_of, mix, uniform
 from polyguard_env.engine.dynamics import apply, idle
 from polyguard_env.engine.moves import fix_moves
@@ -21,10 +22,8 @@ UNTREATED, SEVERE_UNTREATED = PLACE["hazard_untreated"], PLACE["severe_untreated
 FOLLOW_UP, LEAST = PLACE["follow_up_days"], PLACE["least_weight"]
 
 
-def workspace() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Spare memory of one thread: a WORK record, a state, and that state as words."""
-    scratch = np.zeros(1, dtype=at.STATE)
-    return np.zeros(1, dtype=at.WORK), scratch, scratch.view(np.int64).reshape(1, -1)
+BEGIN, ADVANCE, RESTORE, PRICES, LESSENED, GAIN, UNREADABLE = range(7)
+call_at = block_at(at.CALL)
 
 
 @compiled
@@ -256,31 +255,66 @@ def copy_findings(source, to, m):
 
 
 @compiled
-def begin_many(facts, scenarios, which, states, raw, seeds, first, last, space):
-    """Start episodes `first` to `last`; which and seeds have shape (episodes,)."""
-    for b in range(first, last):
-        begin(facts, scenarios, which[b], states, raw, b, seeds[b], space)
+def advance_many(call, facts, scenarios, states, raw, space):
+    """Step the episodes of a call that are running; ended ones are left alone with a reward of NaN.
+
+    A choice of no candidate that comes without a reason counts as unreadable. The call's `counts` are those of the last
+    episode: reason bits, legal, events.
+    """
+    which, choices, reasons, done = call.which, call.choices, call.reasons, call.done
+    rewards, counts, columns = call.rewards, call.counts, call.columns
+    confidence, cited, hits = call.confidence, call.cited, call.hits
+    for b in range(call.span[0], call.span[1]):
+        st = states[b]
+        if st.finished or st.step >= scenarios[which[b]].budget:
+            rewards[b], done[b] = np.nan, 1
+            continue
+        choice, noted = choices[b], reasons[b]
+        if choice < 0 or choice >= st.candidates:
+            choice = -1
+            if noted == 0:
+                noted = np.int64(1) << np.int64(at.UNREADABLE)
+        rewards[b], counts[0], counts[1], counts[2] = advance(
+            facts, scenarios, which[b], states, raw, b, choice, noted, confidence[b], cited[b], hits[b], columns[b],
+            space,
+        )  # fmt: skip
+        done[b] = st.finished == 1 or st.step >= scenarios[which[b]].budget
 
 
 @compiled
-def advance_many(facts, scenarios, which, states, raw, choices, confidence, rewards, columns, done, first, last, space):
-    """Step episodes `first` to `last` that are running; ended ones are left alone with a reward of NaN.
+def _unreadable(call, facts, scenarios, states):
+    """The reward of an answer that names no candidate; changes nothing but the columns."""
+    b = call.span[0]
+    noted = np.int64(1) << np.int64(at.UNREADABLE)
+    call.rewards[b], _, _ = judge(facts, scenarios[call.which[b]], states[b], -1, noted, np.nan, 0, 0, call.columns[b])
+
+
+@entry
+def run(operation, address):
+    """The one way into the compiled rules.
 
     Args:
-        choices: candidate places, -1 for an answer that named none; shape (episodes,).
-        rewards, done: filled, shape (episodes,). columns: filled, shape (episodes, 13).
+        operation: what to do: BEGIN and ADVANCE the episodes of the call's span; RESTORE, PRICES, LESSENED, GAIN and
+            UNREADABLE for its first one, with its choice where one is needed.
+        address: of the table of a `CALL` block; results are written where it says.
     """
-    for b in range(first, last):
-        st = states[b]
-        if st.finished or st.step >= scenarios[which[b]].budget:
-            rewards[b], done[b] = np.nan, True
-            continue
-        choice = choices[b]
-        reasons = np.int64(0)
-        if choice < 0 or choice >= st.candidates:
-            choice, reasons = -1, np.int64(1) << np.int64(at.UNREADABLE)
-        reward, _, _, _ = advance(
-            facts, scenarios, which[b], states, raw, b, choice, reasons, confidence[b], 0, 0, columns[b], space
-        )
-        rewards[b] = reward
-        done[b] = st.finished == 1 or st.step >= scenarios[which[b]].budget
+    call = call_at(address)
+    facts, scenarios, states, raw, counts = call.facts, call.scenarios, call.states, call.raw, call.counts
+    space = (call.work, call.scratch, call.scratch_words)
+    first = call.span[0]
+    which = call.which[first]
+    if operation == BEGIN:
+        for b in range(first, call.span[1]):
+            begin(facts, scenarios, call.which[b], states, raw, b, call.seeds[b], space)
+    elif operation == ADVANCE:
+        advance_many(call, facts, scenarios, states, raw, space)
+    elif operation == RESTORE:
+        restore(facts, scenarios, which, states, raw, first, space)
+    elif operation == PRICES:
+        counts[0] = prices(facts, scenarios, which, states, first, space)
+    elif operation == LESSENED:
+        counts[0], counts[1] = lessened(facts, scenarios, which, states, raw, first, call.choices[first], space)
+    elif operation == GAIN:
+        call.rewards[first] = best_gain(facts, scenarios, which, states, raw, first, call.choices[first] != 0, space)
+    elif operation == UNREADABLE:
+        _unreadable(call, facts, scenarios, states)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from polyguard_env.engine.blocks import Block
 from polyguard_env.environment.messages import ActionType
 
 # Sizes of the records. A regimen holds SLOTS drugs at most, those added during an episode included.
@@ -191,6 +192,31 @@ WORK = np.dtype(
         ("events", i8, (64, 3)),
     ],
     align=True,
+)  # fmt: skip
+
+
+# The tables of a knowledge base: dtype and dimensions of each. Drugs, conditions, measurements and tokens are indices
+# into its lists of names.
+FACTS = Block(
+    "facts",
+    {
+        "drug": (DRUG, 1), "edge": (EDGE, 1), "hash_key": (i8, 1), "hash_value": (i4, 1), "organ": (ORGAN_RULE, 1),
+        "disease": (DISEASE_RULE, 1), "gene": (GENE_RULE, 1), "burden": (BURDEN_RULE, 1), "side": (SIDE, 1),
+        "hyper": (HYPER, 1), "duplicate": (DUPLICATE, 1), "duplicate_rule": (DUPLICATE_RULE, 1), "exception": (i4, 2),
+        "swap": (SWAP, 1), "measure": (MEASURE_RULE, 1), "omission": (OMISSION_RULE, 1), "taper": (TAPER_RULE, 1),
+        "mask": (i8, 2), "priority": (f8, 1), "common": (i4, 1), "parameters": (f8, 1), "weights": (f8, 1),
+    },
+)  # fmt: skip
+# One call of the compiled rules: its episodes, from the first of `span` to before the second, and where each of their
+# arguments and results is.
+CALL = Block(
+    "call",
+    {
+        "facts": FACTS, "scenarios": (SCENARIO, 1), "which": (i8, 1), "states": (STATE, 1), "raw": (i8, 2),
+        "work": (WORK, 1), "scratch": (STATE, 1), "scratch_words": (i8, 2), "span": (i8, 1),
+        "seeds": (i8, 1), "choices": (i8, 1), "reasons": (i8, 1), "confidence": (f8, 1), "cited": (i8, 1),
+        "hits": (i8, 1), "rewards": (f8, 1), "counts": (i8, 1), "columns": (f8, 2), "done": (i1, 1),
+    },
 )  # fmt: skip
 
 

@@ -1,0 +1,103 @@
+"""A call of the compiled rules: the arrays it works on, and the table that tells them where these are."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+from numba import types
+
+from polyguard_env.engine import kernel
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.compiled import ready
+from polyguard_env.engine.facts import FactTable
+
+
+class Workspace:
+    """Spare memory of one thread: a WORK record, a state, and that state as words."""
+
+    def __init__(self) -> None:
+        self.work = np.zeros(1, dtype=at.WORK)
+        self.scratch = np.zeros(1, dtype=at.STATE)
+        self.arrays = {"work": self.work, "scratch": self.scratch, "scratch_words": words_of(self.scratch)}
+
+
+_LOCAL = threading.local()
+_FIRST = threading.Lock()
+
+
+def compile_rules() -> float:
+    """Load or compile the rules; seconds it took, next to nothing when they are loaded."""
+    with _FIRST:
+        if kernel.run.signatures:
+            return 0.0
+        return ready(kernel.run, (types.int64, types.int64))
+
+
+def workspace() -> Workspace:
+    """This thread's spare memory."""
+    found: Workspace | None = getattr(_LOCAL, "workspace", None)
+    if found is None:
+        compile_rules()
+        found = _LOCAL.workspace = Workspace()
+    return found
+
+
+def words_of(states: np.ndarray) -> np.ndarray:
+    """States as words, shape (states, words)."""
+    return states.view(np.int64).reshape(len(states), -1)
+
+
+class Call:
+    """What a call of the compiled rules works on; made once and used again.
+
+    Args:
+        table: the knowledge base.
+        arrays: one array for every other field of `layout.CALL` but the workspace's.
+    """
+
+    def __init__(self, table: FactTable, arrays: Mapping[str, np.ndarray]) -> None:
+        self._table = at.CALL.table()
+        self._address = self._table.ctypes.data
+        self._workspace: Workspace | None = None
+        self._held: dict[str, np.ndarray] = {}
+        self.put("facts", table.block)
+        for name, array in arrays.items():
+            self.put(name, array)
+        missing = at.CALL.places.keys() - self._held.keys() - Workspace().arrays.keys()
+        if missing:
+            raise TypeError(f"no array for {sorted(missing)}")
+
+    def put(self, name: str, array: np.ndarray) -> None:
+        """Let a field be this array."""
+        at.CALL.put(self._table, name, array)
+        self._held[name] = array
+
+    def run(self, operation: int) -> Workspace:
+        """Do one of the kernel's operations on this thread; its workspace holds what is not in the arrays."""
+        space = workspace()
+        if space is not self._workspace:
+            for name, array in space.arrays.items():
+                self.put(name, array)
+            self._workspace = space
+        kernel.run(operation, self._address)
+        return space
+
+
+def rooms(episodes: int, columns: int) -> dict[str, np.ndarray]:
+    """The arrays of a call over so many episodes, all but its scenarios and their states."""
+    return {
+        "which": np.zeros(episodes, dtype=np.int64),
+        "span": np.array([0, episodes], dtype=np.int64),
+        "seeds": np.zeros(episodes, dtype=np.int64),
+        "choices": np.zeros(episodes, dtype=np.int64),
+        "reasons": np.zeros(episodes, dtype=np.int64),
+        "confidence": np.full(episodes, np.nan),
+        "cited": np.zeros(episodes, dtype=np.int64),
+        "hits": np.zeros(episodes, dtype=np.int64),
+        "rewards": np.zeros(episodes),
+        "counts": np.zeros(3, dtype=np.int64),
+        "columns": np.zeros((episodes, columns)),
+        "done": np.zeros(episodes, dtype=np.int8),
+    }
