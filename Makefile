@@ -1,7 +1,8 @@
 # PolyGuard: `make demo` first. Every target sets up what it needs.
 SHELL := /bin/bash
 PYTHON ?= python3.11
-VENV := $(CURDIR)/.venv
+# Relative, so that a checkout may lie in a folder with a space in its name.
+VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 HOST ?= 127.0.0.1
@@ -27,7 +28,7 @@ $(STAMP): pyproject.toml
 	@echo "installing (once; about two minutes)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@mkdir -p $(POLYGUARD_DAGSTER_STATE)
+	@mkdir -p "$(POLYGUARD_DAGSTER_STATE)"
 	@$(BIN)/python -m polyguard_assets.setup_instance
 	@$(BIN)/python -m polyguard_env compile
 	@touch $(STAMP)

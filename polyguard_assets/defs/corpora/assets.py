@@ -7,11 +7,11 @@ import pandas as pd
 
 from polyguard_assets.io.results import versioned
 from polyguard_assets.settings import Settings
-from polyguard_assets.versions import source_version
+from polyguard_assets.versions import made_with, source_version
 from polyguard_env.corpora import grpo_rows, sft_rows
 
 GROUP = "corpora"
-CODE = source_version("polyguard_env/corpora.py", "polyguard_assets/defs/corpora")
+CODE = made_with(source_version("polyguard_env/corpora.py", "polyguard_assets/defs/corpora"), "sft_share")
 
 
 def for_sft(scenario_id: str, share: float) -> bool:

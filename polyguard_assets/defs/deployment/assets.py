@@ -14,13 +14,13 @@ from polyguard_assets.space_files import environment_files, evidence_files, runn
 from polyguard_assets.spaces import DeployedSpace, SpacePlan, deploy, runner_status
 from polyguard_assets.training.model_runs import model_runs
 from polyguard_assets.training.publish import write_json
-from polyguard_assets.versions import ENVIRONMENT, TRAINING, source_version
+from polyguard_assets.versions import source_version
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 
 GROUP = "deployment"
-SERVED = source_version(*ENVIRONMENT, "polyguard_serving")
-WHOLE = source_version(*ENVIRONMENT, *TRAINING, "polyguard_serving", "polyguard_assets")
+SERVED = source_version("polyguard_env", "polyguard_serving")
+WHOLE = source_version("polyguard_env", "polyguard_serving", "polyguard_assets")
 ENVIRONMENT_NAME, TRAINING_NAME, EVIDENCE_NAME = "polyguard-environment", "polyguard-training", "polyguard-evidence"
 RESULTS_NAME = "polyguard-results"
 # A public Space is meant to be open, and the hub's page shows it in a frame.

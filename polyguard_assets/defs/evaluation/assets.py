@@ -13,15 +13,20 @@ from polyguard_assets.paths import model_folder, reports_folder, within_project
 from polyguard_assets.settings import Settings
 from polyguard_assets.training.evaluate_config import EvaluateConfig
 from polyguard_assets.training.publish import write_json
-from polyguard_assets.versions import ENVIRONMENT, TRAINING, source_version
+from polyguard_assets.versions import ENVIRONMENT, TRAINING, made_with, source_version
 from polyguard_env.reward.columns import COLUMNS
 from polyguard_env.rollouts import paired_difference, summarise
 
 GROUP = "evaluation"
 REFERENCES = ("no_change", "random_legal", "rule_based", "oracle")
-CODE = source_version(*ENVIRONMENT, *TRAINING, "polyguard_env/policies", "polyguard_env/rollouts.py")
-REPORT_CODE = source_version(
-    "polyguard_env/rollouts.py", "polyguard_assets/defs/evaluation", "polyguard_assets/charts.py"
+CODE = made_with(
+    source_version(*ENVIRONMENT, *TRAINING, "polyguard_env/policies", "polyguard_env/rollouts.py",
+                   "polyguard_assets/defs/evaluation/assets.py"),
+    "seed",
+)  # fmt: skip
+REPORT_CODE = made_with(
+    source_version("polyguard_env/rollouts.py", "polyguard_assets/defs/evaluation", "polyguard_assets/charts.py"),
+    "seed",
 )
 MODEL_RUN_INPUT = dg.AssetIn(partition_mapping=dg.SpecificPartitionsPartitionMapping([DEFAULT_MODEL_RUN]))
 

@@ -8,14 +8,18 @@ from polyguard_assets.charts import grouped_bars, inline
 from polyguard_assets.paths import knowledge_folder, reports_folder, within_project
 from polyguard_assets.settings import Settings
 from polyguard_assets.training.publish import write_json
-from polyguard_assets.versions import ENVIRONMENT, source_version
+from polyguard_assets.versions import ENVIRONMENT, made_with, source_version
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.trust.acceptance import LINES
 from polyguard_env.trust.scoreboard import Sizes, scoreboard
 
 NAME = "trust_scoreboard"
-CODE = source_version(*ENVIRONMENT, "polyguard_env/policies", "polyguard_env/rollouts.py", "polyguard_env/trust")
+CODE = made_with(
+    source_version(*ENVIRONMENT, "polyguard_env/policies", "polyguard_env/rollouts.py", "polyguard_env/trust",
+                   "polyguard_assets/defs/evaluation/trust.py"),
+    "seed",
+)  # fmt: skip
 CHECK_LINES = LINES | {
     "at_bound": "fewer than 1% of the reference policies' steps are paid exactly a bound",
     "no_leak_best_candidate": "order, ids, lengths, counts and metadata do not tell the best candidate",

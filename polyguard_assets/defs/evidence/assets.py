@@ -18,7 +18,11 @@ from polyguard_env.risk.index import RuleIndex
 from polyguard_env.sources.catalogue import catalogue
 
 GROUP = "evidence"
-CODE = source_version("polyguard_env/evidence", "polyguard_env/environment/splits.py", *KNOWLEDGE)
+CODE = source_version(
+    "polyguard_env/evidence", "polyguard_env/environment/splits.py", "polyguard_env/risk/index.py",
+    "polyguard_env/sources/catalogue.py", "polyguard_env/sources/catalogue.csv",
+    "polyguard_assets/defs/evidence/assets.py", *KNOWLEDGE,
+)  # fmt: skip
 LEAST_RECALL, QUESTIONS_PER_KIND, QUESTION_SEED = 0.95, 150, 7
 
 

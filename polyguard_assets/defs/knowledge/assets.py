@@ -24,7 +24,7 @@ from polyguard_env.knowledge.vocabulary import build_vocabulary
 from polyguard_env.sources.join import agreement, with_supplied
 
 GROUP = "knowledge"
-CODE = source_version(*KNOWLEDGE)
+CODE = source_version(*KNOWLEDGE, "polyguard_env/sources/join.py", "polyguard_assets/defs/knowledge/assets.py")
 SOURCES = ["ansm_thesaurus", "drug_names"]
 
 

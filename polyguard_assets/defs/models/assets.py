@@ -21,12 +21,12 @@ from polyguard_assets.training.config import (
     SftConfig,
 )
 from polyguard_assets.training.model_runs import model_run
-from polyguard_assets.versions import TRAINING, source_version
+from polyguard_assets.versions import TRAINING, made_with, source_version
 
 GROUP = "models"
 GPU_POOL = "gpu_a10g"
 CODE = source_version(*TRAINING)
-PARTITIONED: dict[str, Any] = {"group_name": GROUP, "partitions_def": model_run_partitions, "code_version": CODE}
+PARTITIONED: dict[str, Any] = {"group_name": GROUP, "partitions_def": model_run_partitions}
 
 
 class ModelSource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -52,7 +52,7 @@ def outcome(report: dict[str, Any], version: str, keys: tuple[str, ...], **extra
     return dg.MaterializeResult(metadata=shown | extra, data_version=dg.DataVersion(version))
 
 
-@dg.asset(**PARTITIONED, deps=["smollm2_wheel"], kinds={"huggingface", "safetensors"})
+@dg.asset(**PARTITIONED, code_version=CODE, deps=["smollm2_wheel"], kinds={"huggingface", "safetensors"})
 def base_model(
     context: dg.AssetExecutionContext, accelerator: Accelerator, model_source: ModelSource
 ) -> dg.MaterializeResult[None]:
@@ -71,7 +71,13 @@ def base_model(
     return outcome(report, report["weights_sha256"], ("source", "licence", "parameters", "weights_sha256", "seconds"))
 
 
-@dg.asset(**PARTITIONED, deps=[base_model, "sft_corpus", "corpus_summary"], kinds={"trl", "peft"}, pool=GPU_POOL)
+@dg.asset(
+    **PARTITIONED,
+    code_version=made_with(CODE, "sft_epochs", "sft_batch", "seed"),
+    deps=[base_model, "sft_corpus", "corpus_summary"],
+    kinds={"trl", "peft"},
+    pool=GPU_POOL,
+)
 def sft_adapter(
     context: dg.AssetExecutionContext, accelerator: Accelerator, settings: Settings
 ) -> dg.MaterializeResult[None]:
@@ -97,7 +103,9 @@ def sft_adapter(
 
 @dg.asset(
     **PARTITIONED,
-    deps=[sft_adapter, "grpo_corpus", "corpus_summary", "knowledge_snapshot"],
+    code_version=made_with(CODE, "grpo_steps", "grpo_prompts", "seed"),
+    # The rollouts hold what the environment pays for these prompts: rewards that change make the adapter stale.
+    deps=[sft_adapter, "grpo_corpus", "corpus_summary", "knowledge_snapshot", "scenario_rollouts"],
     kinds={"trl", "peft"},
     pool=GPU_POOL,
 )
@@ -132,7 +140,9 @@ def grpo_adapter(
     )
 
 
-@dg.asset(**PARTITIONED, deps=[base_model, grpo_adapter, "grpo_corpus"], kinds={"peft", "safetensors"})
+@dg.asset(
+    **PARTITIONED, code_version=CODE, deps=[base_model, grpo_adapter, "grpo_corpus"], kinds={"peft", "safetensors"}
+)
 def merged_model(context: dg.AssetExecutionContext, accelerator: Accelerator) -> dg.MaterializeResult[None]:
     """Base and GRPO adapter merged into one safetensors model, checked against both."""
     folder = model_folder(context.partition_key)
@@ -149,7 +159,12 @@ def merged_model(context: dg.AssetExecutionContext, accelerator: Accelerator) ->
     return outcome(report, report["merged_sha256"], keys)
 
 
-@dg.asset(**PARTITIONED, deps=[merged_model, "grpo_corpus"], kinds={"safetensors"})
+@dg.asset(
+    **PARTITIONED,
+    code_version=made_with(CODE, "postsave_prompts"),
+    deps=[merged_model, "grpo_corpus"],
+    kinds={"safetensors"},
+)
 def postsave_inference(
     context: dg.AssetExecutionContext, accelerator: Accelerator, settings: Settings
 ) -> dg.MaterializeResult[None]:

@@ -7,14 +7,15 @@ from polyguard_assets.charts import counts, inline
 from polyguard_assets.io.results import versioned
 from polyguard_assets.paths import knowledge_folder
 from polyguard_assets.settings import Settings
-from polyguard_assets.versions import source_version
+from polyguard_assets.versions import KNOWLEDGE, made_with, source_version
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.generate import PatientGenerator
 from polyguard_env.patients.person import PERSON_SEED
 from polyguard_env.patients.realism import Comparison, compare
 from polyguard_env.risk.review import rule_index
 
-CODE = source_version("polyguard_env/patients", "polyguard_env/risk", "polyguard_env/knowledge/tables")
+HERE = "polyguard_assets/defs/patients/assets.py"
+CODE = made_with(source_version("polyguard_env/patients", "polyguard_env/risk", *KNOWLEDGE, HERE), "patients")
 
 
 @dg.asset(group_name="patients", deps=["knowledge_snapshot"], code_version=CODE, kinds={"parquet", "numpy"})

@@ -9,7 +9,7 @@ from polyguard_assets.io.results import versioned
 from polyguard_assets.partitions import difficulty_partitions
 from polyguard_assets.paths import knowledge_folder
 from polyguard_assets.settings import Settings
-from polyguard_assets.versions import ENVIRONMENT, source_version
+from polyguard_assets.versions import ENVIRONMENT, made_with, source_version
 from polyguard_env.corpora import decision_states
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.scenarios import generate_scenarios
@@ -18,8 +18,9 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.risk.review import rule_index
 
 GROUP = "scenarios"
-CODE = source_version(*ENVIRONMENT)
-ROLLOUT_CODE = source_version(*ENVIRONMENT, "polyguard_env/corpora.py")
+HERE = "polyguard_assets/defs/scenarios/assets.py"
+CODE = made_with(source_version(*ENVIRONMENT, HERE), "train_scenarios", "validation_scenarios", "holdout_scenarios")
+ROLLOUT_CODE = made_with(source_version(*ENVIRONMENT, HERE, "polyguard_env/corpora.py"), "seed")
 
 
 @dg.asset(
