@@ -32,6 +32,8 @@ class Episode:
         self.engine = engine
         states = np.zeros(1, dtype=at.STATE)
         self.state: np.void = states[0]
+        self._finished, self._step, self._n = states["finished"], states["step"], states["n"]
+        self._day, self._offered, self._gone = states["day"], states["candidates"], states["withdrawals"]
         rows = states["candidate"][0]
         self._kind, self._a, self._b, self._value = rows["kind"], rows["a"], rows["b"], rows["value"]
         self._reason, self._number = rows["reason"], rows["number"]
@@ -86,10 +88,19 @@ class Episode:
         return found
 
     @property
+    def day(self) -> int:
+        """Days since the start."""
+        return int(self._day[0])
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return int(self._step[0])
+
+    @property
     def ended(self) -> bool:
         """True once the agent finished or the budget is spent."""
-        state = self.state
-        return bool(state["finished"]) or int(state["step"]) >= self.scenario.budget
+        return bool(self._finished[0]) or int(self._step[0]) >= self.scenario.budget
 
     def legal(self, choice: int) -> bool:
         """True when a candidate of this step is legal."""
@@ -97,7 +108,7 @@ class Episode:
 
     def candidates(self) -> list[tuple[int, Words, str]]:
         """Number, words and the reason against it ("" for a legal one) of each candidate."""
-        n = int(self.state["candidates"])
+        n = int(self._offered[0])
         naming, scenario = self.engine.naming, self.scenario
         group: dict[int, int] = {}
         if scenario.products:
@@ -126,7 +137,7 @@ class Episode:
 
     def taken(self) -> dict[str, Taken]:
         """The regimen: each drug as it stands, in the order it came."""
-        n = int(self.state["n"])
+        n = int(self._n[0])
         drugs, conditions = self.engine.table.drugs, self.engine.table.conditions
         return {
             drugs[drug]: Taken(dose, initial, conditions[code] if code >= 0 else "", days, tapering == 1)
@@ -140,25 +151,25 @@ class Episode:
 
     def doses(self) -> dict[str, float]:
         """Daily dose of each drug taken."""
-        n = int(self.state["n"])
+        n = int(self._n[0])
         drugs = self.engine.table.drugs
         rows = zip(self._drug[:n].tolist(), self._dose[:n].tolist(), self._alive[:n].tolist(), strict=True)
         return {drugs[drug]: dose for drug, dose, alive in rows if alive}
 
     def shown(self) -> Shown:
         """What of the state the agent may see."""
-        state = self.state
-        withdrawals = int(state["withdrawals"])
+        withdrawals = int(self._gone[0])
         drugs = self.engine.table.drugs
-        gone = tuple(drugs[place] for place in state["w_drug"][:withdrawals].tolist()) if withdrawals else ()
+        gone = tuple(drugs[place] for place in self.state["w_drug"][:withdrawals].tolist()) if withdrawals else ()
         return Shown(self.taken(), gone, self.hidden() if self.scenario.hidden else ())
 
     def hidden(self) -> tuple[str, ...]:
         """What of the scenario the agent has not been shown yet, sorted."""
         scenario, state, table = self.scenario, self.state, self.engine.table
         known, chart = int(state["known"]), bool(state["chart_known"])
-        facts = dict(zip(self._drug.tolist(), self._facts_known.tolist(), strict=True))
-        products = dict(zip(self._group.tolist(), self._product_known.tolist(), strict=True))
+        n = int(self._n[0])
+        facts = dict(zip(self._drug[:n].tolist(), self._facts_known[:n].tolist(), strict=True))
+        products = dict(zip(self._group[:n].tolist(), self._product_known[:n].tolist(), strict=True))
         found = []
         for name in sorted(scenario.hidden):
             kind, _, rest = name.partition(":")

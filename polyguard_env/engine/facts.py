@@ -22,6 +22,7 @@ ACTIONS = {"avoid": 0, "reduce": 1, "monitor": 2}
 KIDNEY = ("egfr", "creatinine", "crcl")
 COMMON_USE = 0.5
 EMPTY_KEY = -1
+WORD = (1 << 63) - 1
 
 
 class FactTable:
@@ -31,6 +32,8 @@ class FactTable:
         drugs, conditions, measurements: names by index; `drug_at`, `condition_at`, `measurement_at` back.
         rules: the rules that coded findings point to, by code.
         facts: the arrays. block: the table through which the compiled rules reach them.
+        omission_rules: rules on missing drugs; `omissions_at`: their places by condition, "" and "*" for any.
+        usual, treatment: each drug's usual dose, and the code of the treatment it is.
         kidney: bits of the measurements that tell kidney function.
     """
 
@@ -40,6 +43,7 @@ class FactTable:
         self.drugs: list[str] = sorted(knowledge.drugs)
         self.drug_at = {name: place for place, name in enumerate(self.drugs)}
         self.conditions = _conditions(knowledge)
+        self.condition_bits = {name: 1 << place for place, name in enumerate(self.conditions)}
         self.condition_at = {name: place for place, name in enumerate(self.conditions)}
         self.measurements = _measurements(knowledge)
         self.measurement_at = {name: place for place, name in enumerate(self.measurements)}
@@ -56,6 +60,8 @@ class FactTable:
         self.duplicate_ids: list[str] = sorted({r for rules in index.duplicates.values() for r in rules})
         self._masks: dict[frozenset[int], int] = {frozenset(): 0}
         self.facts = self._compile()
+        self.usual: list[float] = self.facts.drug["dose_usual"].tolist()
+        self.treatment: list[int] = self.facts.drug["treatment"].tolist()
         self.block = at.FACTS.table()
         for name, array in self.facts._asdict().items():
             at.FACTS.put(self.block, name, array)
@@ -63,8 +69,16 @@ class FactTable:
     def token_words(self, names: Iterable[str]) -> np.ndarray:
         """The token bits of names, shape (TOKEN_WORDS,); names that no rule asks for have none."""
         words = np.zeros(at.TOKEN_WORDS, dtype=np.int64)
-        for place in (self.token_at[name] for name in names if name in self.token_at):
-            words[place // 63] |= np.int64(1 << (place % 63))
+        held = 0
+        for name in names:
+            place = self.token_at.get(name)
+            if place is not None:
+                held |= 1 << place
+        for word in range(at.TOKEN_WORDS):
+            if not held:
+                break
+            words[word] = held & WORD
+            held >>= 63
         return words
 
     @property
@@ -263,6 +277,7 @@ class FactTable:
     def _omissions(self) -> np.ndarray:
         rows: list[tuple[object, ...]] = []
         self.omission_rules: list[Rule] = []
+        self.omissions_at: dict[str, list[int]] = {}
         for rule in self.index.omissions:
             fields = rule.fields
             preferred = fields.get("preferred") or rule.drug_id
@@ -280,6 +295,7 @@ class FactTable:
                     SEVERITY_RANK[rule.severity],
                 )
             )
+            self.omissions_at.setdefault(condition, []).append(len(self.omission_rules))
             self.omission_rules.append(rule)
         return _rows(rows, at.OMISSION_RULE)
 

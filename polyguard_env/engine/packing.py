@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sized
 from hashlib import blake2b
+from typing import NoReturn
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from polyguard_env.risk.danger import dangerous
 from polyguard_env.risk.review import CHILD_PUGH_RANK, kidney_function
 
 ROOM = 4
+WORD = (1 << 63) - 1
 WEIGHT = PLACE["weight_minor"] - 1
 
 
@@ -60,38 +62,41 @@ def pack_patient(record: np.void, patient: Patient, regimen: Iterable[RegimenIte
     record["genes"] = _fits("genotype", known, at.GENES)
     for place, (gene, phenotype) in enumerate(known):
         record["gene"][place], record["phenotype"][place] = gene, phenotype
+    held = 0
     for name in patient.conditions:
-        place = _place(table.condition_at, name, "conditions")
-        record["condition"][place // 63] |= np.int64(1 << (place % 63))
+        held |= table.condition_bits[name] if name in table.condition_bits else _unknown("conditions", name)
+    record["condition"] = [(held >> 63 * word) & WORD for word in range(at.CONDITION_WORDS)]
     record["tokens"] = table.token_words(patient.conditions)
     record["allergy_tokens"] = table.token_words(patient.allergies)
-    drugs = [table.drug_at[name] for name in patient.allergies if name in table.drug_at]
-    record["allergies"] = _fits("allergies", drugs, at.ALLERGIES)
-    record["allergy_drug"][: len(drugs)] = drugs
+    spoken = [table.drug_at[name] for name in patient.allergies if name in table.drug_at]
+    record["allergies"] = _fits("allergies", spoken, at.ALLERGIES)
+    record["allergy_drug"][: len(spoken)] = spoken
     record["n"] = len(items)
+    drugs = [_place(table.drug_at, item.drug_id, "regimen.drug_id") for item in items]
+    indications = [
+        _place(table.condition_at, item.indication, "regimen.indication") if item.indication else -1 for item in items
+    ]
+    n = len(items)
+    record["drug"][:n], record["indication"][:n] = drugs, indications
+    record["days"][:n] = [item.days for item in items]
+    record["dose"][:n] = [
+        table.usual[drug] if item.dose is None else item.dose for drug, item in zip(drugs, items, strict=True)
+    ]
     groups: dict[int, set[int]] = {}
-    for place, item in enumerate(items):
-        drug = _place(table.drug_at, item.drug_id, "regimen.drug_id")
-        row = table.facts.drug[drug]
-        record["drug"][place] = drug
-        record["dose"][place] = row["dose_usual"] if item.dose is None else item.dose
-        record["days"][place] = item.days
-        record["indication"][place] = (
-            _place(table.condition_at, item.indication, "regimen.indication") if item.indication else -1
-        )
-        if item.indication:
-            groups.setdefault(int(record["indication"][place]), set()).add(int(row["treatment"]))
-    record["treated"] = len(groups)
-    for place, condition in enumerate(sorted(groups, key=lambda code: table.conditions[code])):
-        record["treated_condition"][place] = condition
-        record["treatments"][place] = len(groups[condition])
-    measured = set(patient.measurements)
-    bits = np.int64(0)
-    for name in measured & table.measurement_at.keys():
-        bits |= np.int64(1 << table.measurement_at[name])
+    for drug, indication in zip(drugs, indications, strict=True):
+        if indication >= 0:
+            groups.setdefault(indication, set()).add(table.treatment[drug])
+    treated = sorted(groups, key=lambda code: table.conditions[code])
+    record["treated"] = len(treated)
+    record["treated_condition"][: len(treated)] = treated
+    record["treatments"][: len(treated)] = [len(groups[condition]) for condition in treated]
+    bits = 0
+    for name in patient.measurements:
+        place = table.measurement_at.get(name)
+        if place is not None:
+            bits |= 1 << place
     record["measured"] = bits
-    conditions = set(patient.conditions)
-    rows = [p for p, rule in enumerate(table.omission_rules) if rule.fields["condition"] in conditions | {"", "*"}]
+    rows = sorted(place for name in {*patient.conditions, "", "*"} for place in table.omissions_at.get(name, ()))
     record["omissions"] = _fits("omissions", rows, at.OMISSIONS)
     record["omission"][: len(rows)] = rows
 
@@ -143,7 +148,10 @@ def _fits(field: str, values: Sized, most: int) -> int:
     return len(values)
 
 
+def _unknown(field: str, name: str) -> NoReturn:
+    raise PolyGuardError(field, name, "use a name the knowledge base has")
+
+
 def _place(places: dict[str, int], name: str, field: str) -> int:
-    if name not in places:
-        raise PolyGuardError(field, name, "use a name the knowledge base has")
-    return places[name]
+    place = places.get(name)
+    return _unknown(field, name) if place is None else place

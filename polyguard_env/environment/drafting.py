@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 import numpy as np
@@ -68,7 +68,7 @@ class Draft:
         self._blocked = np.zeros(n, dtype=bool)
         self._foreign = np.zeros(n, dtype=bool)
         self._spoils = np.zeros(n, dtype=bool)
-        self._unsuited = np.zeros(n, dtype=np.int8)
+        self._unsuited = np.zeros(n, dtype=bool)
         self._acb = self._dbi = self._cns = 0.0
         for name in patient.allergies:
             self._foreign |= pool.members(name)
@@ -78,8 +78,8 @@ class Draft:
         self._falls = shape.rng.random() < 0.35
         self._extra = shape.rng.randrange(3)
         self._held: set[str] = set()
-        self._person = replace(
-            patient, conditions=(), child_pugh="", falls=1 + shape.rng.randrange(2) if self._falls else 0
+        self._person = patient.changed(
+            conditions=(), child_pugh="", falls=1 + shape.rng.randrange(2) if self._falls else 0
         )
         self.set_kidneys(low=shape.rng.random() < 0.5)
         for name in self._background[:BACKGROUND]:
@@ -89,7 +89,7 @@ class Draft:
     def patient(self) -> Patient:
         """The person as drafted so far, without the regimen."""
         if len(self._person.conditions) != len(self._held):
-            self._person = replace(self._person, conditions=tuple(sorted(self._held)))
+            self._person = self._person.changed(conditions=tuple(sorted(self._held)))
         return self._person
 
     @property
@@ -114,25 +114,25 @@ class Draft:
         person = self._person
         creatinine = (140 - person.age) * person.weight / (72.0 * clearance) * (0.85 if person.sex == "F" else 1.0)
         creatinine = round(min(max(creatinine, 0.3), 9.0), 2)
-        self._person = replace(person, measurements={**person.measurements, "creatinine": creatinine})
+        self._person = person.changed(measurements={**person.measurements, "creatinine": creatinine})
         self.kidneys = dict(kidney_function(self._person))
 
     def set_liver(self, grade: str) -> None:
         """Give the person a cirrhosis of Child-Pugh class A, B or C."""
         self.pin("cirrhosis")
-        self._person = replace(self._person, child_pugh=grade)
+        self._person = self._person.changed(child_pugh=grade)
 
     def set_frailty(self, frailty: int) -> None:
         """Clinical Frailty Scale, 1 to 9."""
-        self._person = replace(self._person, frailty=frailty)
+        self._person = self._person.changed(frailty=frailty)
 
     def set_genotype(self, gene: str, phenotype: str) -> None:
         """Let a gene's phenotype be known."""
-        self._person = replace(self._person, genotype={**self._person.genotype, gene: phenotype})
+        self._person = self._person.changed(genotype={**self._person.genotype, gene: phenotype})
 
     def set_allergies(self, allergies: tuple[str, ...]) -> None:
         """Allergies to drugs or classes; drugs taken already are not looked at again."""
-        self._person = replace(self._person, allergies=tuple(sorted(set(allergies))))
+        self._person = self._person.changed(allergies=tuple(sorted(set(allergies))))
 
     def hold(self, condition: str) -> None:
         """Give the person a condition."""
@@ -140,28 +140,28 @@ class Draft:
             self._held.add(condition)
             place = self.pool.condition_place.get(condition)
             if place is not None:
-                self._unsuited = np.maximum(self._unsuited, self.pool.unsuits[:, place])
+                self._unsuited |= self.pool.wrong[place]
 
     def allowed(self) -> np.ndarray:
         """Drugs that may be added at all: not taken, no allergy or pair of another split, indicated; shape (n,)."""
-        return np.asarray(~self._foreign & (self.pool.purpose[self.row] >= 0))
+        return np.asarray(self.pool.given[self.row] & ~self._foreign)
 
     def apart(self) -> np.ndarray:
         """Allowed drugs that neither interact with nor duplicate anything present, shape (n,)."""
-        return self.allowed() & ~self._blocked
+        return np.asarray(self.pool.given[self.row] & ~(self._foreign | self._blocked))
 
     def quiet(self) -> np.ndarray:
         """Drugs that would start no new trouble beside what is present, shape (n,)."""
         pool = self.pool
-        mask = pool.calm[self.row] & self.apart() & ~self._spoils & (self._unsuited < MODERATE)
+        calm = pool.still if self._person.falls else pool.calm
+        # What is calm is given for something.
+        mask = calm[self.row] & ~(self._foreign | self._blocked | self._spoils | self._unsuited)
         for own, total, most in (
             (pool.acb, self._acb, MOST_ACB),
             (pool.dbi, self._dbi, MOST_DBI),
             (pool.cns, self._cns, MOST_CNS),
         ):
             mask &= (own == 0) | (own + total < most)
-        if self._person.falls:
-            mask &= pool.fall < MODERATE
         return np.asarray(mask)
 
     def purpose(self, drug_id: str) -> str:
@@ -171,7 +171,7 @@ class Draft:
     def add(self, drug_id: str, *, dose: float | None = None, indicated: bool = True, days: int | None = None) -> bool:
         """Add a drug with an indication; False (and no change) when the split or the person forbids it."""
         pool, place = self.pool, self.pool.place[drug_id]
-        if not self.allowed()[place]:
+        if self._foreign[place] or not pool.given[self.row, place]:
             return False
         profile = pool.profiles[place]
         if dose is None:
@@ -182,11 +182,10 @@ class Draft:
             self.hold(indication)
         taken_for = days if days is not None else 90 + self.rng.randrange(1900)
         self.regimen.append(RegimenItem(drug_id, dose, indication, taken_for))
-        self._blocked |= (pool.rank[place] > 0) | pool.alike[place]
-        split = pool.split_of[place]
-        self._foreign |= (split >= 0) & (split != self.code)
+        self._blocked |= pool.clash[place]
+        self._foreign |= pool.foreign[self.code, place]
         self._foreign[place] = True
-        self._spoils |= pool.unsuits[place][pool.purpose[self.row]] >= MODERATE
+        self._spoils |= pool.spoiled[self.row, place]
         self._acb += float(pool.acb[place])
         self._dbi += float(pool.dbi[place])
         self._cns += float(pool.cns[place])
@@ -199,7 +198,7 @@ class Draft:
 
     def fall(self) -> None:
         """Make the person one who fell."""
-        self._person = replace(self._person, falls=max(1, self._person.falls))
+        self._person = self._person.changed(falls=max(1, self._person.falls))
 
     def add_quiet(self, weights: np.ndarray, mask: np.ndarray | None = None) -> bool:
         """Add one quiet drug, drawn by weight from `mask` where given."""
@@ -220,10 +219,14 @@ class Draft:
 
     def _fitting_dose(self, drug_id: str) -> float | None:
         """A usual dose that kidney and liver allow; None when there is none."""
-        profile = self.pool.profiles[self.pool.place[drug_id]]
+        pool, place = self.pool, self.pool.place[drug_id]
+        profile = pool.profiles[place]
         factor = DOSE_FACTORS[self.rng.randrange(len(DOSE_FACTORS))]
         dose = min(profile.dose_max, max(profile.dose_min, profile.dose_usual * factor))
+        limited = pool.kidney[place] or pool.liver[place]
         for tried in (dose, profile.dose_min):
+            if not limited and tried <= profile.dose_max:
+                return tried
             if not dosing_findings(RegimenItem(drug_id, tried), self._person, self.kidneys, self.index):
                 return tried
         return None
@@ -237,7 +240,7 @@ class Draft:
         """
         pool = self.pool
         while len(self.regimen) < count:
-            model = draw(np.ones(len(pool.drugs), dtype=bool) if like is None else like, weights, self.rng)
+            model = pool.draw_any(weights, self.rng) if like is None else draw(like, weights, self.rng)
             mask = pool.moves == pool.moves[model]
             if not self.add_quiet(weights, mask if like is None else mask & like) and not self.add_quiet(weights):
                 return False
@@ -283,7 +286,7 @@ class Draft:
                 place = self.pool.condition_place.get(name)
                 if len(held) < wanted and self.pool.uncalled(name) and (place is None or not harmful[place]):
                     held.add(name)
-        self._person = replace(self._person, conditions=tuple(sorted(held)))
+        self._person = self._person.changed(conditions=tuple(sorted(held)))
         return len(held) == wanted
 
     def pad_condition(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from polyguard_env.patients.model import Patient
 
@@ -53,8 +54,7 @@ class Scenario:
     combinations: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """A drug as it stands in the episode; doses are daily totals."""
 
     dose: float

@@ -37,6 +37,7 @@ class Message(BaseModel):
 
 
 M = TypeVar("M", bound=Message)
+_FIELDS: dict[type[Message], set[str]] = {}
 
 
 def trusted(kind: type[M], values: dict[str, Any]) -> M:
@@ -44,7 +45,10 @@ def trusted(kind: type[M], values: dict[str, Any]) -> M:
     message = kind.__new__(kind)
     set_slot = object.__setattr__
     set_slot(message, "__dict__", values)
-    set_slot(message, "__pydantic_fields_set__", set(values))
+    fields = _FIELDS.get(kind)
+    if fields is None:
+        fields = _FIELDS[kind] = set(values)
+    set_slot(message, "__pydantic_fields_set__", fields)
     set_slot(message, "__pydantic_extra__", None)
     set_slot(message, "__pydantic_private__", None)
     return message

@@ -65,6 +65,11 @@ class DrugPool:
         alike: pairs that duplicate therapy or share a class, shape (n, n).
         unsuits: severity rank of a condition against a drug, shape (n, conditions).
         purpose: condition each drug is given for, by sex, -1 none, shape (2, n).
+        given: drugs given for anything, by sex, shape (2, n).
+        clash: pairs that interact or are alike; foreign: pairs of another split than the first index, shape (3, n, n).
+        wrong: conditions of at least moderate severity against a drug, shape (conditions, n).
+        spoiled: what the drug of the first place speaks against is what the second is given for, by sex (2, n, n).
+        still: calm drugs that raise no fall risk, shape (2, n).
         calm: drugs that raise no finding by themselves and are worth neither stopping nor switching, shape (2, n).
         fall, acb, dbi, cns: severity rank of the fall-risk rule, ACB score, Drug Burden Index at the usual dose,
             and whether CNS-active, each of shape (n,).
@@ -92,13 +97,35 @@ class DrugPool:
         self.place = {drug_id: place for place, drug_id in enumerate(self.drugs)}
         self.profiles: list[DrugProfile] = [profiles[drug_id] for drug_id in self.drugs]
         self.weights = np.sqrt(np.array([profile.use_weight for profile in self.profiles]))
+        self.weights.flags.writeable = False
         self._conditions()
         self._omissions()
         self._pairs()
         self._own_facts()
+        self._masks()
+        self._drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._marginals: dict[tuple[str, tuple[str, ...]], np.ndarray] = {}
         self._keyed: dict[tuple[str, tuple[str, ...], bool | None, bool | None], tuple[np.ndarray, np.ndarray]] = {}
         self._members: dict[str, np.ndarray] = {}
+
+    def _masks(self) -> None:
+        """What a draft asks of every drug each time one is added."""
+        self.given = self.purpose >= 0
+        self.clash = (self.rank > 0) | self.alike
+        self.foreign = np.array([(self.split_of >= 0) & (self.split_of != code) for code in range(len(SPLITS))])
+        self.wrong = np.ascontiguousarray((self.unsuits >= MODERATE).T)
+        self.spoiled = np.array([self.unsuits[:, purposes] >= MODERATE for purposes in self.purpose])
+        self.still = self.calm & (self.fall < MODERATE)
+
+    def draw_any(self, weights: np.ndarray, rng: Random) -> int:
+        """The place of any drug, by weight; sums of weights that the pool holds itself are kept."""
+        held = self._drawn.get(id(weights))
+        if held is None:
+            held = weights, weights.cumsum()
+            if not weights.flags.writeable:
+                self._drawn[id(weights)] = held
+        cumulative = held[1]
+        return int(cumulative.searchsorted(rng.random() * cumulative[-1], side="right"))
 
     def _conditions(self) -> None:
         index = self.index
@@ -317,7 +344,9 @@ class DrugPool:
                     shares[self.place[pair.drug_a]] += share * weight
                     shares[self.place[pair.drug_b]] += share * weight
             # A floor keeps every drug of the pool possible.
-            self._marginals[key] = 0.85 * shares / shares.sum() + 0.15 * self.weights / self.weights.sum()
+            shares = 0.85 * shares / shares.sum() + 0.15 * self.weights / self.weights.sum()
+            shares.flags.writeable = False
+            self._marginals[key] = shares
         return self._marginals[key]
 
 

@@ -94,26 +94,27 @@ def compact_text(
             entry["drug_id"], entry["name"], entry["dose"], entry["unit"], entry["indication"], entry["tapering"],
             entry["product"], entry["known"],
         )  # fmt: skip
-        stems, partners = _stems(key[0], index) if key[7] else (0, 0)
+        told = _told(key, style, index)
         own = key[0] in acted or key[6] in acted
-        meeting |= partners if own else 0
-        rows.append((key, stems, own))
+        meeting |= told.partners if own else 0
+        rows.append((key, told.stems, own, told))
     shown = [(str(item.get("year", "")), str(item["text"])) for item in evidence[-EVIDENCE_SHOWN:]]
+    long = len(rows) >= LONG_REGIMEN
     lines: list[str] = []
-    for level, (conditions, of_acted, of_others, words) in enumerate(DETAIL_LEVELS):
+    for level, (conditions, _, of_others, words) in enumerate(DETAIL_LEVELS):
         text, tokens = _person(person, conditions, index)
         lines = [text]
         tokens += fixed
         bare: list[str] = []
-        hide = len(rows) >= LONG_REGIMEN or level >= BARE_LEVEL
-        for key, stems, own in rows:
+        hide = long or level >= BARE_LEVEL
+        for key, stems, own, told in rows:
             if own:
-                text, size = _drug(key, of_acted, style, index, level >= SHORT_LEVEL)
+                text, size = told.of_acted(level)
             elif hide and key[7] and not stems & meeting:
                 bare.append(key[1])
                 continue
             elif level < BRIEF_LEVEL:
-                text, size = _drug(key, of_others, style, index)
+                text, size = told.of_others(level)
             else:
                 text, size = _brief(key, stems & meeting, of_others, index)
             lines.append(text)
@@ -131,6 +132,38 @@ def compact_text(
             break
     lines.append(options)
     return "\n".join(lines)
+
+
+class _Told:
+    """A drug's lines by level of detail, made as they are asked for."""
+
+    __slots__ = ("_acted", "_index", "_key", "_others", "_style", "partners", "stems")
+
+    def __init__(self, key: DrugKey, style: str, index: RuleIndex) -> None:
+        self._key, self._style, self._index = key, style, index
+        self.stems, self.partners = _stems(key[0], index) if key[7] else (0, 0)
+        self._acted: list[Piece | None] = [None] * len(DETAIL_LEVELS)
+        self._others: list[Piece | None] = [None] * BRIEF_LEVEL
+
+    def of_acted(self, level: int) -> Piece:
+        """The line of a drug that options act on."""
+        found = self._acted[level]
+        if found is None:
+            found = _drug(self._key, DETAIL_LEVELS[level][1], self._style, self._index, level >= SHORT_LEVEL)
+            self._acted[level] = found
+        return found
+
+    def of_others(self, level: int) -> Piece:
+        """The line of another drug, below the level from which only some roles are shown."""
+        found = self._others[level]
+        if found is None:
+            found = self._others[level] = _drug(self._key, DETAIL_LEVELS[level][2], self._style, self._index)
+        return found
+
+
+@lru_cache(maxsize=KEPT)
+def _told(key: DrugKey, style: str, index: RuleIndex) -> _Told:
+    return _Told(key, style, index)
 
 
 def _measured(text: str) -> Piece:

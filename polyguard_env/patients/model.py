@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Sex = Literal["F", "M"]
@@ -61,7 +61,14 @@ class Patient:
         return tuple(item.drug_id for item in self.regimen)
 
     def with_regimen(self, regimen: tuple[RegimenItem, ...]) -> Patient:
-        return replace(self, regimen=regimen)
+        return self.changed(regimen=regimen)
+
+    def changed(self, **fields: Any) -> Patient:
+        """The patient with other fields; `dataclasses.replace` at a fraction of its time."""
+        new = object.__new__(Patient)
+        for name in self.__dataclass_fields__:
+            object.__setattr__(new, name, fields[name] if name in fields else getattr(self, name))
+        return new
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

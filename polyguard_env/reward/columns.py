@@ -72,9 +72,15 @@ def combine(columns: Mapping[str, float], weights: Mapping[str, float] = WEIGHTS
     return LOW + (HIGH - LOW) * raw
 
 
+_SHARES = {
+    channel: ([(name, WEIGHTS[name]) for name in names], sum(WEIGHTS[name] for name in names))
+    for channel, names in CHANNELS.items()
+}
+
+
 def channels(columns: Mapping[str, float]) -> dict[str, float]:
     """The four channels: weighted means of their columns, each in [0, 1]."""
     return {
-        channel: sum(WEIGHTS[name] * columns[name] for name in names) / sum(WEIGHTS[name] for name in names)
-        for channel, names in CHANNELS.items()
+        channel: sum([weight * columns[name] for name, weight in shares]) / total
+        for channel, (shares, total) in _SHARES.items()
     }

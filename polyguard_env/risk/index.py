@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -75,6 +75,10 @@ class RuleIndex:
             self._by_drug[kind] = dict(table)
         self.combinations = _hyperedges(knowledge.rules("combination"))
         self.omissions: tuple[Rule, ...] = tuple(knowledge.rules("omission"))
+        self._omissions_at: dict[str, list[int]] = defaultdict(list)
+        for place, rule in enumerate(self.omissions):
+            if rule.drug_id == (rule.fields.get("preferred") or rule.drug_id):
+                self._omissions_at[rule.fields["condition"]].append(place)
         self.duplicates: dict[str, dict[str, Rule]] = defaultdict(dict)
         for rule in knowledge.rules("duplicate_therapy"):
             self.duplicates[rule.drug_id][rule.rule_id] = rule
@@ -83,6 +87,11 @@ class RuleIndex:
     def rules(self, kind: str, drug_id: str) -> list[Rule]:
         """Rules of one kind for one drug; empty when there are none."""
         return self._by_drug[kind].get(drug_id, [])
+
+    def omissions_for(self, conditions: Iterable[str]) -> list[Rule]:
+        """Rules on what someone with these conditions lacks, in table order, each by its preferred drug."""
+        places = [place for name in {*conditions, "", "*"} for place in self._omissions_at.get(name, ())]
+        return [self.omissions[place] for place in sorted(places)]
 
     def interaction(self, a: str, b: str) -> Interaction | None:
         """The graded edge between two drugs, in either order, or None."""

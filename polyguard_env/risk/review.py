@@ -287,13 +287,10 @@ def omission_findings(patient: Patient, regimen: Sequence[RegimenItem], index: R
     drugs = {item.drug_id for item in regimen}
     names = drugs.union(*(index.drug(d).classes for d in drugs)) if drugs else set()
     conditions = set(patient.conditions)
-    asked = conditions | {"", "*"}
     findings: dict[str, Finding] = {}
-    for rule in index.omissions:
+    for rule in index.omissions_for(conditions):
         fields = rule.fields
         preferred = fields.get("preferred") or rule.drug_id
-        if rule.drug_id != preferred or fields["condition"] not in asked:
-            continue
         if any(target in names for target in terms(fields.get("target", "")) or {rule.drug_id}):
             continue
         required = terms(fields.get("with_drug", ""))
