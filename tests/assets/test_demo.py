@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -9,7 +12,8 @@ import pytest
 
 from polyguard_assets import demo
 from polyguard_assets.definitions import build_defs
-from polyguard_assets.demo import Stage, is_fresh, main, stages, table
+from polyguard_assets.demo import Stage, alone, files_exist, is_fresh, main, stages, table
+from polyguard_env.errors import PolyGuardError
 
 
 def test_stages_come_in_order_of_dependency() -> None:
@@ -50,6 +54,45 @@ def test_an_asset_is_reused_only_while_fresh_and_its_file_there(lake: Path, inst
     (lake / "reports").mkdir()
     (lake / "reports" / "improvement_report.json").write_text("{}")
     assert is_fresh(stage, instance, graph)
+
+
+def test_a_second_demo_at_the_same_time_is_refused(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = "import sys; from polyguard_assets.demo import main; sys.exit(main([]))"
+    with alone():
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 2 and ran.stdout == ""
+    assert ran.stderr.count("\n") == 1 and "another 'make demo' is at work" in ran.stderr
+    with alone():
+        pass
+
+
+def test_a_full_disk_is_one_clear_error(
+    lake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_space(run: str) -> dict[str, float]:
+        raise OSError(28, "No space left on device", "sft_corpus.parquet")
+
+    monkeypatch.setattr(demo, "materialize_stale", no_space)
+    assert main([]) == 2
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and "sft_corpus.parquet: No space left on device" in shown and "make demo" in shown
+
+
+def test_a_model_without_its_report_is_made_again(lake: Path) -> None:
+    folder = lake / "models" / "smollm2-135m-instruct"
+    (folder / "sft_adapter").mkdir(parents=True)
+    (folder / "sft_adapter" / "adapter_config.json").write_text("{}")
+    stage = Stage("sft_adapter", "smollm2-135m-instruct")
+    assert not files_exist(stage)
+    (folder / "sft.json").write_text(json.dumps({"status": "ok"}))
+    assert files_exist(stage)
+
+
+def test_a_corrupt_table_is_never_reused(lake: Path) -> None:
+    (lake / "corpora").mkdir()
+    (lake / "corpora" / "sft_corpus.parquet").write_bytes(b"PAR1 cut short")
+    with pytest.raises(PolyGuardError, match=r"materialize sft_corpus again \(delete sft_corpus.parquet first\)"):
+        files_exist(Stage("sft_corpus", None))
 
 
 def test_the_table_shows_intervals_and_where_to_look() -> None:
