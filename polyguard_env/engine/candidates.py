@@ -34,14 +34,27 @@ COSTS = np.array(
         )
     ]
 )  # fmt: skip
-CHECK_SHARE, ILLEGAL_SHARE, ACTIONABLE = PLACE["check_share"], PLACE["illegal_share"], PLACE["actionable"]
+ILLEGAL_SHARE, ACTIONABLE = PLACE["illegal_share"], PLACE["actionable"]
 REVIEW_VALUE = PLACE["review_value"]
-# How often the best fix is of each kind, so that a move drawn where nothing needs fixing looks like one.
-SHARES = np.zeros(15)
-SHARES[at.SUBSTITUTE], SHARES[at.TAPER], SHARES[at.STOP], SHARES[at.REDUCE], SHARES[at.INCREASE] = 6, 6, 5, 3, 1
-DOSE_SHARES = np.zeros(15)
-DOSE_SHARES[at.REDUCE], DOSE_SHARES[at.INCREASE], DOSE_SHARES[at.SUBSTITUTE], DOSE_SHARES[at.STOP] = 6, 4, 1, 1
+# By sub-environment and kind, how often the best fix is of that kind, so that a move drawn where nothing needs fixing
+# looks like one. Measured over problems of the train split.
+SHARES = np.zeros((8, 15))
+for _sub, _shares in {
+    at.DDI_SUB: {at.SUBSTITUTE: 41, at.TAPER: 39, at.STOP: 17, at.REDUCE: 3, at.INCREASE: 1},
+    at.REGIMEN: {at.SUBSTITUTE: 30, at.TAPER: 30, at.STOP: 24, at.REDUCE: 15, at.INCREASE: 2},
+    at.PRECISION: {at.SUBSTITUTE: 36, at.REDUCE: 25, at.INCREASE: 14, at.TAPER: 13, at.STOP: 12},
+    at.LONGITUDINAL: {at.TAPER: 50, at.STOP: 40, at.SUBSTITUTE: 10, at.REDUCE: 2, at.INCREASE: 1},
+    at.WEB: {at.SUBSTITUTE: 38, at.STOP: 31, at.TAPER: 26, at.REDUCE: 5, at.INCREASE: 1},
+    at.ALTERNATIVE: {at.RECOMMEND: 81, at.STOP: 14, at.TAPER: 5},
+    at.NEW_DRUG: {at.STOP: 50, at.SUBSTITUTE: 25, at.TAPER: 22, at.REDUCE: 3, at.INCREASE: 1},
+}.items():
+    for _kind, _share in _shares.items():
+        SHARES[_sub, _kind] = _share
+# A second kind of move that fewer or more of the drugs shown allow than the first is drawn this much less often.
+UNEVEN = 0.15
+ADD_SHARE = 0.06
 ROWS = np.array([2, 2, 3])
+CHECK_TRIES = 16
 
 
 @compiled
@@ -202,38 +215,54 @@ def _promote_danger(sc, st, order, wanted, stream):
 
 @compiled
 def _clinical(facts, sc, st, raw, b, space, chosen, stream):
+    """Whatever is best is on offer: the best change of a drug, the best check, the best drug to add, what is unknown.
+
+    Where there is none of them, one is drawn in its place.
+    """
     w = space[0][0]
     rows, moves = w.rows, w.moves
     count = list_findings(facts, sc, st, w)
     fixes = fix_moves(facts, sc, st, rows, w.found, count)
-    anchor, best = -1, facts.parameters[ACTIONABLE]
+    actionable = facts.parameters[ACTIONABLE]
+    anchor, check, start = -1, -1, -1
     for i in range(fixes):
-        if rows[i].reason == 0:
-            value_of(facts, sc, st, raw, b, space, rows[i])
-            rows[i].priced = 1
-            if rows[i].worth > best:
-                anchor, best = i, rows[i].worth
+        kind = rows[i].kind
+        if rows[i].reason or kind == at.FETCH or kind == at.DECOMPOSE:
+            continue
+        value_of(facts, sc, st, raw, b, space, rows[i])
+        rows[i].priced = 1
+        if kind == at.ORDER:
+            if rows[i].worth > 0.0 and (check < 0 or rows[i].worth > rows[check].worth):
+                check = i
+        elif rows[i].worth > actionable:
+            if kind == at.ADD:
+                if start < 0 or rows[i].worth > rows[start].worth:
+                    start = i
+            elif anchor < 0 or rows[i].worth > rows[anchor].worth:
+                anchor = i
+    n = 0
+    if check >= 0:
+        n = _take(chosen, n, rows[check])
+    if start >= 0:
+        n = _take(chosen, n, rows[start])
+    has_anchor = anchor >= 0
+    if has_anchor:
+        copy_row(chosen[at.CANDIDATES - 1], rows[anchor])
     counts = w.counts
     for k in range(st.n):
         counts[k] = 0
         if st.alive[k]:
             counts[k] = moves_of(facts, sc, st, k, moves[k])
-    has_anchor = anchor >= 0
-    spot = chosen[at.CANDIDATES - 1]
-    if has_anchor:
-        copy_row(chosen[at.CANDIDATES - 1], rows[anchor])
-    else:
+    if not has_anchor:
         has_anchor = _any_move(sc, st, w, chosen, stream)
-    n = 0
-    narrower = 0
-    if has_anchor and (spot.kind == at.ORDER or spot.kind == at.ADD):
-        n = _of_kind(facts, sc, st, chosen, n, spot, rows, stream)
-        narrower = 1
-    elif has_anchor and (spot.kind == at.FETCH or spot.kind == at.DECOMPOSE):
-        n = _take(chosen, n, spot)
-    n = _table(sc, st, w, chosen, n, has_anchor, ROWS[sc.difficulty], 2 - narrower, stream)
+    if check < 0:
+        n = _any_check(facts, sc, st, chosen, n, rows, stream)
+    if start < 0 and chance(stream) < ADD_SHARE:
+        n = _any_start(facts, sc, st, chosen, n, rows, stream)
+    drugs = 2 if sc.sub == at.WEB else ROWS[sc.difficulty]
+    if has_anchor:
+        n = _table(sc, st, w, chosen, n, drugs, stream)
     n = _reveals(facts, sc, st, chosen, n, w, stream)
-    n = _check(facts, sc, st, chosen, n, rows, stream)
     return _beside(facts, sc, st, chosen, n, w, stream)
 
 
@@ -251,22 +280,13 @@ def moves_of(facts, sc, st, k, rows):
 
 
 @compiled
-def _share(sc, kind):
-    if sc.sub == at.PRECISION:
-        return DOSE_SHARES[kind]
-    if sc.sub == at.ALTERNATIVE:
-        return 9.0 if kind == at.RECOMMEND else 1.0
-    return SHARES[kind]
-
-
-@compiled
 def _any_move(sc, st, w, chosen, stream):
     """Put a move of a kind drawn by its share, on a drug drawn at random, in the anchor's place."""
     totals, moves, counts, able = w.totals, w.moves, w.counts, w.able
     totals[:] = 0.0
     for k in range(st.n):
         for i in range(counts[k]):
-            totals[moves[k, i].kind] = _share(sc, moves[k, i].kind)
+            totals[moves[k, i].kind] = SHARES[sc.sub, moves[k, i].kind]
     kind = _draw(totals, stream)
     if kind < 0:
         return False
@@ -311,45 +331,37 @@ def _pick(rows, count, kind, stream):
 
 
 @compiled
-def _table(sc, st, w, chosen, n, has_anchor, drugs, kinds, stream):
-    """Moves of a few kinds on a few drugs, the anchor among them when it is a move on a drug."""
+def _table(sc, st, w, chosen, n, drugs, stream):
+    """Moves of two kinds on a few drugs, among them the one in the anchor's place."""
     moves, counts, order, lines, column, totals = w.moves, w.counts, w.order, w.lines, w.column, w.totals
     spot = chosen[at.CANDIDATES - 1]
-    target = slot_of(st, spot.a) if has_anchor and spot.kind != at.ADD and spot.kind <= at.RECOMMEND else -1
+    target = slot_of(st, spot.a)
     _arrange(order, st.n, stream)
-    m = 0
-    if target >= 0:
-        lines[0] = target
-        m = 1
+    lines[0] = target
+    m = 1
     for able in (True, False):
         for i in range(st.n):
             k = order[i]
             if m >= drugs or not st.alive[k] or k == target or counts[k] == 0 or _shown(st, lines, m, k):
                 continue
-            if target < 0 or _has(moves[k], counts[k], spot.kind) == able:
+            if _has(moves[k], counts[k], spot.kind) == able:
                 lines[m] = k
                 m += 1
-    width = 0
-    if target >= 0:
-        column[0] = spot.kind
-        width = 1
-    while width < kinds:
-        totals[:] = 0.0
-        for j in range(m):
-            for i in range(counts[lines[j]]):
-                totals[moves[lines[j], i].kind] += _share(sc, moves[lines[j], i].kind)
-        if sc.sub != at.PRECISION and sc.sub != at.ALTERNATIVE:
-            for j in range(width):
-                totals[column[j]] = 0.0
-        kind = _draw(totals, stream)
-        if kind < 0:
-            break
-        column[width] = kind
-        width += 1
+    column[0] = spot.kind
+    totals[:] = 0.0
+    even = _able(moves, counts, lines, m, spot.kind)
+    twice = sc.sub == at.PRECISION or sc.sub == at.ALTERNATIVE
+    for j in range(m):
+        for i in range(counts[lines[j]]):
+            kind = moves[lines[j], i].kind
+            if kind != spot.kind or twice:
+                weight = 1.0 if _able(moves, counts, lines, m, kind) == even else UNEVEN
+                totals[kind] = weight * SHARES[sc.sub, kind]
+    column[1] = _draw(totals, stream)
     for j in range(m):
         k = lines[j]
-        for c in range(width):
-            if j == 0 and c == 0 and target >= 0:
+        for c in range(2):
+            if j == 0 and c == 0:
                 n = _take(chosen, n, spot)
                 continue
             kind = column[c]
@@ -359,6 +371,15 @@ def _table(sc, st, w, chosen, n, has_anchor, drugs, kinds, stream):
             if n < at.CANDIDATES - 2:
                 n = _take(chosen, n, moves[k, i])
     return n
+
+
+@compiled
+def _able(moves, counts, lines, m, kind):
+    """How many of the drugs shown allow a kind of move."""
+    able = 0
+    for j in range(m):
+        able += _has(moves[lines[j]], counts[lines[j]], kind)
+    return able
 
 
 @compiled
@@ -385,20 +406,27 @@ def _has(rows, count, kind):
 
 
 @compiled
-def _of_kind(facts, sc, st, chosen, n, spot, rows, stream):
-    """The anchor, a check or an added drug, with one or two others of its kind."""
-    n = _take(chosen, n, spot)
-    m = 0
-    if spot.kind == at.ORDER:
-        m = check_moves(facts, st, rows, 0)
-    else:
-        start = below(stream, facts.omission.shape[0])
-        for i in range(facts.omission.shape[0]):
-            rule = facts.omission[(start + i) % facts.omission.shape[0]]
-            if m < 2 and rule.drug != spot.a and slot_of(st, rule.drug) < 0 and in_split(facts, sc, st, rule.drug, -1):
-                m = put(facts, sc, st, rows, m, at.ADD, rule.drug, rule.condition, 0.0)
-    for _ in range(min(2, m)):
-        n = _take(chosen, n, rows[below(stream, m)])
+def _any_check(facts, sc, st, chosen, n, rows, stream):
+    """A measurement that drugs of the regimen call for, else any that some drug calls for."""
+    m = check_moves(facts, st, rows, 0)
+    if m == 0:
+        for _ in range(CHECK_TRIES):
+            place = facts.drug[facts.common[below(stream, facts.common.shape[0])]].monitor
+            if place >= 0 and (st.monitored >> np.int64(place)) & 1 == 0:
+                m = put(facts, sc, st, rows, 0, at.ORDER, place, -1, 0.0)
+                break
+    return _take(chosen, n, rows[below(stream, m)]) if m else n
+
+
+@compiled
+def _any_start(facts, sc, st, chosen, n, rows, stream):
+    """A drug that some condition calls for, whoever has it."""
+    start = below(stream, facts.omission.shape[0])
+    for i in range(facts.omission.shape[0]):
+        rule = facts.omission[(start + i) % facts.omission.shape[0]]
+        if slot_of(st, rule.drug) < 0 and in_split(facts, sc, st, rule.drug, -1):
+            m = put(facts, sc, st, rows, 0, at.ADD, rule.drug, rule.condition, 0.0)
+            return _take(chosen, n, rows[0]) if m else n
     return n
 
 
@@ -438,22 +466,6 @@ def _reveals(facts, sc, st, chosen, n, w, stream):
         put(facts, sc, st, rows, 0, at.FETCH, at.CHART, -1, 0.0)
         n = _take(chosen, n, rows[0])
     return n
-
-
-@compiled
-def _check(facts, sc, st, chosen, n, rows, stream):
-    """Now and then a measurement: one that is hidden, else one that drugs of the regimen call for."""
-    if chance(stream) >= facts.parameters[CHECK_SHARE] or n >= at.CANDIDATES - 2:
-        return n
-    m = reveal_moves(facts, sc, st, rows, 0)
-    kept = 0
-    for i in range(m):
-        if rows[i].kind == at.ORDER:
-            copy_row(rows[kept], rows[i])
-            kept += 1
-    if kept == 0:
-        kept = check_moves(facts, st, rows, 0)
-    return _take(chosen, n, rows[below(stream, kept)]) if kept else n
 
 
 @compiled

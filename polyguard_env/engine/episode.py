@@ -15,6 +15,7 @@ from polyguard_env.environment.episode import Scenario, Taken
 from polyguard_env.environment.observed import CHART, Shown
 
 COMBINATION = 1_000_000
+OF_WHOLE = {kernel.OF_LOAD: ("load:regimen", "burden"), kernel.OF_UNKNOWN: ("unknown:record", "unknown")}
 
 
 class Episode:
@@ -222,6 +223,8 @@ class Episode:
             if what >= COMBINATION:
                 drugs = self.scenario.combinations[what - COMBINATION]
                 name, category = f"interaction:{'+'.join(drugs)}", "interaction"
+            elif what in OF_WHOLE:
+                name, category = OF_WHOLE[what]
             elif what < 0:
                 condition = table.conditions[self._record["treated_condition"][0][-1 - what]]
                 name, category = f"untreated:{condition}", "untreated"

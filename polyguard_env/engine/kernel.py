@@ -14,11 +14,14 @@ from polyguard_env.engine.draws import key_of, mix, uniform
 from polyguard_env.engine.dynamics import apply, idle
 from polyguard_env.engine.moves import fix_moves
 from polyguard_env.engine.parameters import PLACE
-from polyguard_env.engine.risk import assess, list_findings, refresh_all, untreated
+from polyguard_env.engine.risk import assess, information_gap, list_findings, refresh_all, regimen_load, untreated
 from polyguard_env.engine.verdict import judge
 
 WEIGHT, HAZARD = PLACE["weight_minor"] - 1, PLACE["hazard_minor"] - 1
 UNTREATED, SEVERE_UNTREATED = PLACE["hazard_untreated"], PLACE["severe_untreated"]
+LOAD, UNKNOWN = PLACE["hazard_load"], PLACE["hazard_unknown"]
+# What an event is about where it is neither a finding nor a condition left untreated.
+OF_LOAD, OF_UNKNOWN = -1001, -1002
 FOLLOW_UP, LEAST = PLACE["follow_up_days"], PLACE["least_weight"]
 
 
@@ -135,7 +138,8 @@ def harm(facts, sc, st, before, ended, w):
     """Draw the harm events of the days that passed, and of the follow-up when the episode has ended.
 
     The draw of a finding depends on scenario, seed, day and finding alone, so two policies that leave the same
-    finding standing meet the same fate.
+    finding standing meet the same fate. The follow-up ends on one day for all of them: `follow_up_days` after the last
+    step that the budget allows.
     """
     p, events, found = facts.parameters, w.events, w.after
     happened = 0
@@ -147,7 +151,7 @@ def harm(facts, sc, st, before, ended, w):
         if span == 0:
             begin_day, end_day = before, st.day
         else:
-            begin_day, end_day = st.day, max(st.day, np.int64(p[FOLLOW_UP]))
+            begin_day, end_day = st.day, np.int64(sc.budget) * sc.step_days + np.int64(p[FOLLOW_UP])
         if end_day <= begin_day or (span == 1 and not ended):
             continue
         share = (end_day - begin_day) / p[FOLLOW_UP]
@@ -176,6 +180,11 @@ def harm(facts, sc, st, before, ended, w):
             code = -1 - np.int64(sc.treated_condition[place])
             if _struck(sc.key, st.seed, begin_day, code, rate):
                 happened = _note(st, events, happened, end_day, -1 - place, severe)
+        for what in (OF_LOAD, OF_UNKNOWN):
+            rate = p[LOAD] * regimen_load(facts, st) if what == OF_LOAD else p[UNKNOWN] * information_gap(facts, sc, st)
+            st.hazard += rate * share
+            if _struck(sc.key, st.seed, begin_day, np.int64(what), rate * share):
+                happened = _note(st, events, happened, end_day, what, False)
     return happened
 
 

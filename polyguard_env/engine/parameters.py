@@ -47,6 +47,7 @@ DEFAULTS: dict[str, float] = {
     "actionable": 0.15,
     "review_value": 0.3,
     "unsafe_gate": 0.1,
+    "conduct_gate": 0.5,
     "severe_relief": 0.5,
     "harm_slope": 0.5,
     "best_logit": 4.0,
@@ -70,18 +71,22 @@ DEFAULTS: dict[str, float] = {
     "cost_test": 0.06,
     "cost_review": 0.12,
     "cost_finish": 0.0,
-    # Hazard of a harm event in 90 days by the severity of what stands, and per unit of untreated priority.
+    # Hazard of a harm event in 90 days: by the severity of what stands, per unit of untreated priority, per unit of the
+    # regimen's load (0.08 per unit of DBI, 0.015 per ACB point, 0.005 per drug), per unit of what nobody knows (0.08
+    # for a drug, product or chart that is not on file, 0.035 for a measurement that a drug calls for): the next
+    # prescriber acts without it.
     "hazard_minor": 0.01,
     "hazard_moderate": 0.1,
     "hazard_major": 0.45,
     "hazard_contraindicated": 0.9,
     "hazard_untreated": 0.12,
+    "hazard_load": 0.1,
+    "hazard_unknown": 0.1,
     "severe_untreated": 2.0,
     "relapse_days": 14.0,
     "follow_up_days": 90.0,
     # Candidates.
     "least_weight": 0.15,
-    "check_share": 0.35,
     "illegal_share": 0.5,
     "raise": 1.5,
     "cut": 0.5,

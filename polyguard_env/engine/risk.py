@@ -168,6 +168,21 @@ def information_gap(facts, sc, st):
 
 
 @compiled
+def regimen_load(facts, st):
+    """Potential of the regimen's load as a whole: Drug Burden Index, anticholinergic score, number of drugs."""
+    p = facts.parameters
+    acb, dbi, count = 0.0, 0.0, 0
+    for k in range(st.n):
+        if st.alive[k]:
+            count += 1
+            row = facts.drug[st.drug[k]]
+            acb += row.acb
+            if row.dbi_delta > 0 and st.dose[k] > 0:
+                dbi += st.dose[k] / (st.dose[k] + row.dbi_delta)
+    return p[DBI] * dbi + p[ACB] * acb + p[DRUG] * count
+
+
+@compiled
 def danger_left(sc, st):
     """Danger of the untested combinations."""
     total = 0.0
@@ -189,15 +204,9 @@ def assess(facts, sc, st, w):
         return
     p, found = facts.parameters, w.found
     safety, dosing, burden, disease, severe = 0.0, 0.0, 0.0, 0.0, 0
-    acb, dbi, count = 0.0, 0.0, 0
     for k in range(st.n):
         if not st.alive[k]:
             continue
-        count += 1
-        row = facts.drug[st.drug[k]]
-        acb += row.acb
-        if row.dbi_delta > 0 and st.dose[k] > 0:
-            dbi += st.dose[k] / (st.dose[k] + row.dbi_delta)
         factor = tapering_factor(facts, st, np.int64(1) << np.int64(k)) if st.tapering[k] else 1.0
         safety += factor * st.own_safety[k]
         dosing += factor * st.own_dosing[k]
@@ -228,7 +237,7 @@ def assess(facts, sc, st, w):
         disease += untreated(facts, sc, st, place)
     st.safety = safety + information_gap(facts, sc, st)
     st.dosing, st.disease = dosing, disease
-    st.burden = burden + p[DBI] * dbi + p[ACB] * acb + p[DRUG] * count
+    st.burden = burden + regimen_load(facts, st)
     st.severe = severe
 
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.candidates import no_op
-from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.compiled import compiled, inlined
 from polyguard_env.engine.dynamics import slot_of, taper_in_force
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.reward.columns import COLUMNS, HIGH, LOW
 
 ACTIONABLE, UNSAFE_GATE, SEVERE_RELIEF = PLACE["actionable"], PLACE["unsafe_gate"], PLACE["severe_relief"]
 HARM_SLOPE, BEST_LOGIT, DELTA_SCALE = PLACE["harm_slope"], PLACE["best_logit"], PLACE["delta_scale"]
-MAX_KEEPS, NEEDLESS_GATE = PLACE["max_keeps"], PLACE["needless_gate"]
+MAX_KEEPS, NEEDLESS_GATE, CONDUCT_GATE = PLACE["max_keeps"], PLACE["needless_gate"], PLACE["conduct_gate"]
 (
     FORMAT, ALIGNMENT, LEGALITY, SAFETY, BURDEN, DISEASE, DOSING, ABSTENTION, EFFICIENCY, PROCESS, GROUNDING,
     ANTI_CHEAT, CALIBRATION,
@@ -39,8 +39,13 @@ def conduct(facts, sc, st, row):
     """Bits of the named anti-hacking reasons for a legal action."""
     bits = np.int64(0)
     actionable = st.gain > facts.parameters[ACTIONABLE]
-    if no_op(row.kind) and actionable and st.severe > 0:
+    waits = no_op(row.kind) or shows_nothing(row)
+    if waits and actionable and st.severe > 0:
         bits |= 1 << at.UNSAFE_NO_OP
+        if row.kind != at.FINISH and st.step + 1 >= sc.budget:
+            bits |= 1 << at.TIMEOUT
+    if shows_nothing(row) and st.last_kind >= 0 and (no_op(st.last_kind) or looks_up(st.last_kind)):
+        bits |= 1 << at.NO_OP_RETRY
     if row.kind == at.KEEP and st.keeps >= facts.parameters[MAX_KEEPS]:
         bits |= 1 << at.KEEP_ABUSE
     if row.kind == at.REVIEW and (st.reviews >= 1 or actionable):
@@ -60,6 +65,18 @@ def conduct(facts, sc, st, row):
     if needless(facts, st, row):
         bits |= 1 << at.NEEDLESS_CHANGE
     return bits
+
+
+@inlined
+def looks_up(kind):
+    """True for the kinds of action that can only bring knowledge."""
+    return kind == at.ORDER or kind == at.FETCH or kind == at.DECOMPOSE
+
+
+@compiled
+def shows_nothing(row):
+    """True for a look-up of what is known already, or of what nothing in the regimen hangs on."""
+    return looks_up(row.kind) and row.safety <= 1e-9
 
 
 @compiled
@@ -150,6 +167,8 @@ def judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns):
     regret = best.worth - row.worth
     reasons |= conduct(facts, sc, st, row)
     factor = gate_of(facts, st, row, best)
+    if reasons & ~(np.int64(1) << np.int64(at.NEEDLESS_CHANGE)):
+        factor *= p[CONDUCT_GATE]
     columns[LEGALITY] = 1.0
     columns[SAFETY] = factor * delta_score(p, row.safety, best.safety)
     columns[BURDEN] = factor * delta_score(p, row.burden, best.burden)

@@ -29,6 +29,7 @@ from polyguard_env.trust.measure import Plan, play
 
 REFERENCE = "no_change"
 REFERENCES = ("oracle", "rule_based", "random_legal", REFERENCE)
+LEAST_HARM = 1e-9
 BLENDS = (0.25, 0.5, 0.75)
 # Attacks that answer readably and play legal moves: what is paid low for its form alone says nothing about harm.
 PLAYERS = ("finish_at_once", "stop_everything", "swap_everything", "taper_everything")
@@ -105,9 +106,19 @@ def rank_correlation(a: Sequence[float] | pd.Series, b: Sequence[float] | pd.Ser
 
 
 def within(frame: pd.DataFrame) -> np.ndarray:
-    """Rank correlation over the policies of each scenario; shape (scenarios,)."""
-    groups = [group for _, group in frame.groupby("scenario_id", sort=False)]
+    """Rank correlation over the policies of each scenario in which harm differs; shape (scenarios,).
+
+    Where every policy meets the same harm (a study without a dangerous combination) there is nothing to rank.
+    """
+    groups = [group for _, group in frame.groupby("scenario_id", sort=False) if np.ptp(group["avoided"]) > LEAST_HARM]
     return np.array([rank_correlation(group["reward"], group["avoided"]) for group in groups])
+
+
+def share_avoided(frame: pd.DataFrame) -> pd.Series:
+    """Harm avoided over the range of it among the policies of the same scenario; NaN where harm does not differ."""
+    by_scenario = frame.groupby("scenario_id")["avoided"]
+    spread = by_scenario.transform("max") - by_scenario.transform("min")
+    return (frame["avoided"] / spread).where(spread > LEAST_HARM)
 
 
 def correlation(frame: pd.DataFrame, seed: int = 0) -> dict[str, Any]:
@@ -124,12 +135,15 @@ def correlation(frame: pd.DataFrame, seed: int = 0) -> dict[str, Any]:
     by_policy = frame.groupby("policy")[["reward", "avoided"]].mean()
     by_cell = frame.groupby(names)[["reward", "avoided"]].mean()
     problems = frame[~frame["control"]]
+    shared = frame.assign(share=share_avoided(frame)).dropna(subset="share")
     return {
         "pairs": len(frame),
         "scenarios": len(values),
+        "without_harm": int(frame["scenario_id"].nunique()) - len(values),
         "within": {"value": float(values.mean()), "ci": [low, high]},
         "policies": rank_correlation(by_policy["reward"], by_policy["avoided"]),
         "cells": rank_correlation(by_cell["reward"], by_cell["avoided"]),
+        "across": rank_correlation(shared["reward"], shared["share"]),
         "pooled": rank_correlation(frame["reward"], frame["avoided"]),
         "pooled_problems": rank_correlation(problems["reward"], problems["avoided"]),
     }

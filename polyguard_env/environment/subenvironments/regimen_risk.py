@@ -1,4 +1,4 @@
-"""REGIMEN_RISK: whole regimens of 5 to 14 drugs with one to three problems, under trade-offs and indications.
+"""REGIMEN_RISK: whole regimens of 5 to 20 drugs with one to three problems, under trade-offs and indications.
 
 A stop costs what the drug is needed for, so that reducing, switching and keeping are often the better answer.
 """
@@ -9,7 +9,7 @@ from polyguard_env.environment.drafting import Draft
 from polyguard_env.environment.subenvironments.problems import PROBLEMS
 from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
 
-DRUGS = {"easy": (5, 6), "medium": (7, 9), "hard": (10, 14)}
+DRUGS = {"easy": (5, 7), "medium": (8, 12), "hard": (13, 20)}
 COUNT = {"easy": 1, "medium": 2, "hard": 3}
 # Doubled drugs are seldom severe, so they are drawn half as often as the other kinds.
 DRAWN = [kind for kind in sorted(PROBLEMS) for _ in range(1 if kind == "duplication" else 2)]
