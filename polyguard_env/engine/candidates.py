@@ -50,9 +50,10 @@ for _sub, _shares in {
 }.items():
     for _kind, _share in _shares.items():
         SHARES[_sub, _kind] = _share
+# What the shares of a drawn move are multiplied by, because drugs that need nothing allow some kinds less often.
+EVENED = np.ones((8, 15))
 # A second kind of move that fewer or more of the drugs shown allow than the first is drawn this much less often.
 UNEVEN = 0.15
-ADD_SHARE = 0.06
 ROWS = np.array([2, 2, 3])
 CHECK_TRIES = 16
 
@@ -257,7 +258,7 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
         has_anchor = _any_move(sc, st, w, chosen, stream)
     if check < 0:
         n = _any_check(facts, sc, st, chosen, n, rows, stream)
-    if start < 0 and chance(stream) < ADD_SHARE:
+    if start < 0:
         n = _any_start(facts, sc, st, chosen, n, rows, stream)
     drugs = 2 if sc.sub == at.WEB else ROWS[sc.difficulty]
     if has_anchor:
@@ -286,7 +287,8 @@ def _any_move(sc, st, w, chosen, stream):
     totals[:] = 0.0
     for k in range(st.n):
         for i in range(counts[k]):
-            totals[moves[k, i].kind] = SHARES[sc.sub, moves[k, i].kind]
+            drawn = moves[k, i].kind
+            totals[drawn] = SHARES[sc.sub, drawn] * EVENED[sc.sub, drawn]
     kind = _draw(totals, stream)
     if kind < 0:
         return False

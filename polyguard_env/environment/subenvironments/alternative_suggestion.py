@@ -5,8 +5,10 @@ The substitution table gives several; conditions, allergies, organs and the othe
 
 from __future__ import annotations
 
+import numpy as np
+
 from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.pool import MODERATE, Alternative
+from polyguard_env.environment.pool import MAJOR, MODERATE, Alternative
 from polyguard_env.environment.splits import interaction_allowed
 from polyguard_env.environment.subenvironments.problems import SEVERE
 from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
@@ -18,6 +20,7 @@ DRUGS = {"easy": (2, 2), "medium": (3, 3), "hard": (4, 5)}
 HIDE_ALLERGIES = {"easy": 0.0, "medium": 0.0, "hard": 0.3}
 REASONS = ("disease", "kidneys", "interaction")
 DRAWS = 10
+LEAST_SUSPECT = 0.1
 
 
 def pose(draft: Draft, difficulty: str) -> Posed | None:
@@ -31,7 +34,7 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
         draft.set_kidneys(low=True)
     several = pool.several[draft.row]
     drug_id = _unsuitable(draft, reason, count)
-    if drug_id is None or not draft.fill(count, pool.weights, like=several):
+    if drug_id is None or not draft.fill(count, _suspects(draft), like=several):
         return None
     choices = pool.choices(drug_id, draft.purpose(drug_id))
     fitting = [choice for choice in choices if _fits(draft, drug_id, choice)]
@@ -44,6 +47,14 @@ def pose(draft: Draft, difficulty: str) -> Posed | None:
     return Posed(targets, CONTROL if draft.control else reason, hidden)
 
 
+def _suspects(draft: Draft) -> np.ndarray:
+    """By use, and by how many of the reasons could speak against a drug, shape (n,): bystanders look like targets."""
+    pool = draft.pool
+    exposed = np.array([bool(names) for names in pool.against])
+    met = ((pool.rank >= MAJOR) & (pool.split_of == draft.code)).any(axis=1)
+    return np.asarray(pool.weights * (LEAST_SUSPECT + exposed + pool.kidney + met))
+
+
 def _unsuitable(draft: Draft, reason: str, count: int) -> str | None:
     """Add a drug with several substitutes that does not suit; one that suits in a control."""
     pool, mask = draft.pool, draft.pool.several[draft.row]
@@ -53,7 +64,7 @@ def _unsuitable(draft: Draft, reason: str, count: int) -> str | None:
             return None
         place = pool.place[drug_id]
         if draft.control:
-            if draft.add_quiet(pool.weights, mask):
+            if draft.add_quiet(_suspects(draft), mask):
                 return draft.drug_ids[-1]
             continue
         if reason == "disease":
