@@ -42,8 +42,8 @@ def annotated(env: PolyGuardEnv, policy: Policy, scenario_id: str, seed: int) ->
     events = observation.info["events"]
     told += [
         "",
-        f"Episode reward {observation.info['episode_reward']:.3f}. Harm events until 90 days after the last step that the "
-        "budget allows, counted apart: "
+        f"Episode reward {observation.info['episode_reward']:.3f}. Harm events, counted apart, until 90 days after the "
+        "last step the budget allows: "
         + (", ".join(f"{e['finding_id']} (day {e['day']})" for e in events) if events else "none")
         + ".",
         DISCLAIMER,

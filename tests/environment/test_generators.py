@@ -140,7 +140,7 @@ def test_ddi_poses_explicit_and_implicit_pairs(env: PolyGuardEnv) -> None:
 
 
 def test_regimens_grow_with_difficulty() -> None:
-    for difficulty, (low, high) in {"easy": (5, 6), "medium": (7, 9), "hard": (10, 14)}.items():
+    for difficulty, (low, high) in {"easy": (5, 7), "medium": (8, 12), "hard": (13, 20)}.items():
         sizes = [len(s.patient.regimen) for s in posed("train", "REGIMEN_RISK", difficulty)]
         assert low <= min(sizes) and max(sizes) <= high and len(set(sizes)) > 1
 
