@@ -125,11 +125,16 @@ def harm_added(row):
 
 
 @compiled
+def relief_of(row):
+    """What an action takes off safety, dosing and burden, less the treatment it costs."""
+    return row.safety + row.dosing + row.burden + min(0.0, row.disease)
+
+
+@compiled
 def gate_of(facts, st, row, best):
     """Share of its bonuses an action keeps, in (0, 1]: less for harm it adds, harm it leaves and needless change."""
     p = facts.parameters
-    relief = row.safety + row.dosing + row.burden
-    possible = best.safety + best.dosing + best.burden
+    relief, possible = relief_of(row), relief_of(best)
     factor = exp(-p[HARM_SLOPE] * max(0.0, harm_added(row) - harm_added(best)))
     if possible >= p[SEVERE_RELIEF]:
         share = min(1.0, max(0.0, relief) / possible)
