@@ -8,7 +8,7 @@ import numpy as np
 
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.candidates import no_op
-from polyguard_env.engine.compiled import compiled, inlined
+from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.dynamics import slot_of, taper_in_force
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.reward.columns import COLUMNS, HIGH, LOW
@@ -67,7 +67,7 @@ def conduct(facts, sc, st, row):
     return bits
 
 
-@inlined
+@compiled
 def looks_up(kind):
     """True for the kinds of action that can only bring knowledge."""
     return kind == at.ORDER or kind == at.FETCH or kind == at.DECOMPOSE
