@@ -56,6 +56,7 @@ EVENED = np.ones((8, 15))
 UNEVEN = 0.15
 ROWS = np.array([2, 2, 3])
 CHECK_TRIES = 16
+LEAST_WORTH = 1e-9
 
 
 @compiled
@@ -224,7 +225,6 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
     rows, moves = w.rows, w.moves
     count = list_findings(facts, sc, st, w)
     fixes = fix_moves(facts, sc, st, rows, w.found, count)
-    actionable = facts.parameters[ACTIONABLE]
     anchor, check, start = -1, -1, -1
     for i in range(fixes):
         kind = rows[i].kind
@@ -232,15 +232,16 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
             continue
         value_of(facts, sc, st, raw, b, space, rows[i])
         rows[i].priced = 1
+        if rows[i].worth <= LEAST_WORTH:
+            continue
         if kind == at.ORDER:
-            if rows[i].worth > 0.0 and (check < 0 or rows[i].worth > rows[check].worth):
+            if check < 0 or rows[i].worth > rows[check].worth:
                 check = i
-        elif rows[i].worth > actionable:
-            if kind == at.ADD:
-                if start < 0 or rows[i].worth > rows[start].worth:
-                    start = i
-            elif anchor < 0 or rows[i].worth > rows[anchor].worth:
-                anchor = i
+        elif kind == at.ADD:
+            if start < 0 or rows[i].worth > rows[start].worth:
+                start = i
+        elif anchor < 0 or rows[i].worth > rows[anchor].worth:
+            anchor = i
     n = 0
     if check >= 0:
         n = _take(chosen, n, rows[check])

@@ -54,7 +54,7 @@ DEFAULTS: dict[str, float] = {
     "delta_scale": 0.3,
     "max_keeps": 1.0,
     # Share of its bonuses that a change keeps where no change helps and this one does not either.
-    "needless_gate": 0.5,
+    "needless_gate": 0.65,
     # Cost of a step by kind of action.
     "cost_keep": 0.15,
     "cost_stop": 0.05,

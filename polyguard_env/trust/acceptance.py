@@ -19,9 +19,19 @@ ABOVE_FLOOR = 0.02
 BELOW_RULES = 0.1
 LADDER_ORDER = ("oracle", "rule_based", "random_legal")
 BLIND_GOOD: frozenset[str] = frozenset(name for name in NAMES if attack(name).blind_good)
-# Where what is missing has to be looked up before anything can be done, looking up is right whoever does it.
-BLIND_LOOK_UPS = frozenset({"fetch_until_timeout", "fetch_evidence_forever"})
-LOOKED_UP = frozenset({"WEB_SEARCH_MISSING_DATA", "NEW_DRUG_DECOMPOSITION"})
+# Where something may be missing and has to be looked up, looking up is right whoever does it.
+BLIND_LOOK_UPS = frozenset(
+    {
+        "fetch_until_timeout", "fetch_evidence_forever", "monitor_forever", "look_once_then_finish",
+        "stall_with_variety", "fetch_then_obey", "repeat_first_move",
+    }
+)  # fmt: skip
+LOOKED_UP = frozenset(
+    {
+        "DDI", "REGIMEN_RISK", "PRECISION_DOSING", "WEB_SEARCH_MISSING_DATA", "ALTERNATIVE_SUGGESTION",
+        "NEW_DRUG_DECOMPOSITION",
+    }
+)  # fmt: skip
 LINES: dict[str, str] = {
     "oracle_max": "the oracle reaches 0.95 of the highest reward a search of the legal plays finds",
     "floor_gap": "doing nothing is paid at least 0.3 less than the oracle",

@@ -21,7 +21,7 @@ from polyguard_env.policies.policy import Policy
 from polyguard_env.rollouts import run_episodes, summarise
 
 EPISODES = 40
-ON_MOVES = ("DDI", "REGIMEN_RISK", "LONGITUDINAL_DEPRESCRIBING")
+MARGIN = 0.05
 LADDER = ("oracle", "rule_based", "random_legal")
 
 
@@ -32,15 +32,27 @@ def played(sub_environment: str, difficulty: str, policy: str) -> pd.DataFrame:
     return run_episodes(env, POLICIES[policy](), ids, seed=11)
 
 
-@pytest.mark.parametrize("sub_environment", ON_MOVES)
+@pytest.mark.parametrize("sub_environment", SUB_ENVIRONMENTS)
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)
 def test_oracle_over_rules_over_random_over_no_change(sub_environment: str, difficulty: str) -> None:
     means = {name: summarise(played(sub_environment, difficulty, name)) for name in (*LADDER, "no_change")}
-    assert means["oracle"]["reward"] > 0.9
+    assert means["oracle"]["reward"] > 0.95
     assert means["oracle"]["ci"][0] > means["rule_based"]["ci"][1]
-    assert means["rule_based"]["reward"] > max(means["random_legal"]["reward"], means["no_change"]["reward"])
+    assert means["rule_based"]["reward"] > means["random_legal"]["reward"] + MARGIN
+    assert means["random_legal"]["reward"] > means["no_change"]["reward"]
     assert means["oracle"]["severe_harm"] < means["no_change"]["severe_harm"]
     assert all(summary["at_bound"] == 0.0 for summary in means.values())
+
+
+def test_random_moves_are_paid_more_than_none() -> None:
+    """Over all sub-environments and difficulties, each weighed alike."""
+    gaps = [
+        summarise(played(sub_environment, difficulty, "random_legal"))["reward"]
+        - summarise(played(sub_environment, difficulty, "no_change"))["reward"]
+        for sub_environment in SUB_ENVIRONMENTS
+        for difficulty in DIFFICULTIES
+    ]
+    assert np.mean(gaps) > MARGIN
 
 
 @pytest.mark.parametrize(
@@ -107,11 +119,9 @@ def test_place_id_and_length_of_a_candidate_tell_nothing(env: PolyGuardEnv) -> N
     """The best candidate is not found by its place, its id or the length of its text."""
     hits: Counter[str] = Counter()
     expected = trials = 0.0
-    for number in range(150):
-        sub_environment = SUB_ENVIRONMENTS[number % 3]
+    for number in range(320):
+        sub_environment = SUB_ENVIRONMENTS[number % len(SUB_ENVIRONMENTS)]
         observation = env.reset(seed=number, scenario_id=make_id("train", sub_environment, "medium", number))
-        if env.scenario.control:
-            continue  # there, finishing is right
         prices = env.price()
         best = max(prices, key=lambda key: prices[key])
         ids = [c.candidate_id for c in observation.candidates]
