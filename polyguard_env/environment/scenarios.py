@@ -28,7 +28,7 @@ MOST_DIGITS = 18
 ATTEMPTS = 200
 CACHED = 4096
 LEAST_GAIN, MOST_GAIN_IN_CONTROL = 0.5, 0.15
-CONTROL_SHARE = 0.2
+CONTROL_EVERY = 5
 PEOPLE = 4096
 # Whose danger or dose is not a finding that a fix answers; their generators see to it themselves.
 BY_CONSTRUCTION = frozenset({"BANDIT_MINING", "PRECISION_DOSING"})
@@ -108,9 +108,9 @@ class ScenarioFactory:
         scenario_id = make_id(split, name, difficulty, number)
         spec = SPECS[name]
         key = _stable(f"{scenario_id}|shape")
+        control = is_control(split, name, difficulty, number)
         for attempt in range(ATTEMPTS):
             shape = Random(key)
-            control = shape.random() < CONTROL_SHARE
             rng = Random(_stable(f"{scenario_id}|{attempt}"))
             person = _person(SPLITS.index(split) * PEOPLE + rng.randrange(PEOPLE), self.index)
             draft = Draft(person, split, self.pool, Shape(control, shape), rng)
@@ -157,6 +157,12 @@ def generate_scenarios(
         for name in SUB_ENVIRONMENTS
         for number in range(per_sub_environment)
     ]
+
+
+def is_control(split: str, sub_environment: str, difficulty: str, number: int) -> bool:
+    """True for one scenario of every `CONTROL_EVERY` in a row, at a place that a hash draws for each row."""
+    row, place = divmod(number, CONTROL_EVERY)
+    return _stable(f"{split}|{sub_environment}|{difficulty}|{row}|control") % CONTROL_EVERY == place
 
 
 def make_id(split: str, sub_environment: str, difficulty: str, number: int) -> str:
