@@ -63,6 +63,7 @@ class DrugPool:
         rank: severity rank of each pair's interaction, 0 none, shape (n, n).
         split_of: split of each interacting pair as an index into `SPLITS`, -1 none, shape (n, n).
         alike: pairs that duplicate therapy or share a class, shape (n, n).
+        doubled: pairs whose duplication is a finding of moderate severity or worse, shape (n, n).
         unsuits: severity rank of a condition against a drug, shape (n, conditions).
         purpose: condition each drug is given for, by sex, -1 none, shape (2, n).
         given: drugs given for anything, by sex, shape (2, n).
@@ -175,6 +176,7 @@ class DrugPool:
         self.rank = np.zeros((n, n), dtype=np.int8)
         self.split_of = np.full((n, n), -1, dtype=np.int8)
         self.alike = np.zeros((n, n), dtype=bool)
+        self.doubled = np.zeros((n, n), dtype=bool)
         first = [index.drug(drug_id).classes[:1] for drug_id in self.drugs]
         self.pairs: dict[str, list[TargetPair]] = {split: [] for split in SPLITS}
         for one, other in combinations(range(n), 2):
@@ -182,6 +184,8 @@ class DrugPool:
             both = index.duplicates.get(a, {}).keys() & index.duplicates.get(b, {}).keys()
             if (first[one] and first[one] == first[other]) or both:
                 self.alike[one, other] = self.alike[other, one] = True
+            if any(SEVERITY_RANK[index.duplicates[a][rule_id].severity] >= MODERATE for rule_id in both):
+                self.doubled[one, other] = self.doubled[other, one] = True
             edge = index.interaction(a, b)
             if edge is None:
                 continue

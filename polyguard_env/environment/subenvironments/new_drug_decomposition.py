@@ -91,7 +91,7 @@ def _make_trouble(draft: Draft, ingredients: list[str], kind: str) -> list[str] 
                 return [drug_id]
             continue
         if kind == "duplication":
-            mask = pool.alike[place] & pool.twins & (pool.rank[place] == 0) & bool(pool.twins[place])
+            mask = pool.doubled[place] & (pool.rank[place] == 0)
         else:
             mask = (pool.rank[place] >= MAJOR) & (pool.split_of[place] == draft.code)
         mask = mask & draft.allowed() & ~(pool.rank[rest] > 0).any(axis=0) & ~pool.alike[rest].any(axis=0)

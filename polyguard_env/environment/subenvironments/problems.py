@@ -89,7 +89,7 @@ def doubled(draft: Draft) -> list[str] | None:
     if first is None:
         return None
     place = pool.place[first]
-    second = draft.draw(draft.apart() & pool.alike[place] & twins & (pool.rank[place] == 0))
+    second = draft.draw(draft.apart() & pool.doubled[place] & (pool.rank[place] == 0))
     if second is None or not (draft.add(first) and draft.add(second)):
         return None
     return [first, second]
