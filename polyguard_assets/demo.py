@@ -26,7 +26,9 @@ from dagster._core.errors import (
     DagsterExecutionInterruptedError,
     DagsterPipesExecutionError,
 )
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.loader import LoadingContextForTest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from polyguard_assets.defs.deployment.assets import SPACES
 from polyguard_assets.defs.evaluation.trust import NAME as TRUST
@@ -145,10 +147,24 @@ def materialize_stale(run: str) -> dict[str, float]:
 
 
 def is_fresh(stage: Stage, instance: dg.DagsterInstance, graph: Any) -> bool:
-    """True when the asset's code, inputs and files are those of its last materialization."""
+    """True when the asset's code, inputs and files are those of its last materialization, and its checks passed."""
     resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
     key = dg.AssetKey(stage.asset)
-    return resolver.get_status(key, stage.partition) == StaleStatus.FRESH and files_exist(stage)
+    fresh = resolver.get_status(key, stage.partition) == StaleStatus.FRESH
+    return fresh and checks_passed(stage, instance, graph) and files_exist(stage)
+
+
+def checks_passed(stage: Stage, instance: dg.DagsterInstance, graph: Any) -> bool:
+    """True when every blocking check of the asset was last run and passed: what failed one is never built upon."""
+    for key in graph.get_check_keys_for_assets({dg.AssetKey(stage.asset)}):
+        spec = graph.get_check_spec(key)
+        if not spec.blocking:
+            continue
+        of_partition = PartitionKeyFilter(key=stage.partition) if spec.partitions_def else None
+        found = instance.event_log_storage.get_latest_asset_check_execution_by_key([key], of_partition)
+        if key not in found or found[key].status is not AssetCheckExecutionRecordStatus.SUCCEEDED:
+            return False
+    return True
 
 
 def files_exist(stage: Stage) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from polyguard_assets import demo
 from polyguard_assets.definitions import build_defs
-from polyguard_assets.demo import Stage, alone, files_exist, is_fresh, main, stages, table
+from polyguard_assets.demo import Stage, alone, checks_passed, files_exist, is_fresh, main, stages, table
 from polyguard_env.errors import PolyGuardError
 
 
@@ -54,6 +54,43 @@ def test_an_asset_is_reused_only_while_fresh_and_its_file_there(lake: Path, inst
     (lake / "reports").mkdir()
     (lake / "reports" / "improvement_report.json").write_text("{}")
     assert is_fresh(stage, instance, graph)
+
+
+@dg.asset_check(asset=improvement_report, blocking=True)
+def never_passes() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=False)
+
+
+def test_an_asset_whose_blocking_check_failed_is_never_reused(lake: Path, instance: dg.DagsterInstance) -> None:
+    (lake / "reports").mkdir()
+    (lake / "reports" / "improvement_report.json").write_text("{}")
+    stage = Stage("improvement_report", None)
+    graph = dg.Definitions(assets=[improvement_report], asset_checks=[never_passes]).resolve_asset_graph()
+    result = dg.materialize([improvement_report, never_passes], instance=instance, raise_on_error=False)
+    assert not result.success and result.asset_materializations_for_node("improvement_report")
+    assert not is_fresh(stage, instance, graph)
+
+
+runs = dg.StaticPartitionsDefinition(["good", "bad"])
+
+
+@dg.asset(partitions_def=runs)
+def postsave_inference() -> None:
+    """Stands in for the asset of this name; only its checks are looked at."""
+
+
+@dg.asset_check(asset=postsave_inference, blocking=True, partitions_def=runs)
+def answers(context) -> dg.AssetCheckResult:  # type: ignore[no-untyped-def]
+    return dg.AssetCheckResult(passed=context.partition_key == "good")
+
+
+def test_checks_are_looked_up_by_partition(instance: dg.DagsterInstance) -> None:
+    graph = dg.Definitions(assets=[postsave_inference], asset_checks=[answers]).resolve_asset_graph()
+    assert not checks_passed(Stage("postsave_inference", "good"), instance, graph)
+    for run in ("good", "bad"):
+        dg.materialize([postsave_inference, answers], instance=instance, partition_key=run, raise_on_error=False)
+    assert checks_passed(Stage("postsave_inference", "good"), instance, graph)
+    assert not checks_passed(Stage("postsave_inference", "bad"), instance, graph)
 
 
 def test_a_second_demo_at_the_same_time_is_refused(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
