@@ -1,18 +1,24 @@
-"""Changed rules, one at a time: every rule table, column, gate, reason and term of the dynamics."""
+"""Changed rules, one at a time: every rule table, column, gate, reason and term of the dynamics.
+
+The compiled rules read their tables and parameters from arrays, so most mutants change those in place; what is fixed
+when the rules are compiled is changed where an episode hands it out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
-from polyguard_env.environment import candidates, checkpoint, episode, harm, potential, reading
+from polyguard_env.engine import episode
+from polyguard_env.engine.episode import Episode
+from polyguard_env.engine.parameters import PLACE
 from polyguard_env.environment import env as env_module
+from polyguard_env.environment import reading
 from polyguard_env.environment.env import PolyGuardEnv
-from polyguard_env.reward import columns as columns_module
-from polyguard_env.reward import verifier
 from polyguard_env.reward.columns import COLUMNS
 from polyguard_env.risk import burden, combinations, genes, review
 
@@ -36,7 +42,6 @@ class Mutant:
 REVIEW = "agrees_with_the_second_checker"
 TABLES = {kind: REVIEW for kind in ("renal", "hepatic", "drug_disease", "monitoring", "burden", "combination",
                                     "pharmacogenomics")}  # fmt: skip
-TABLES |= {"taper": "stopping_at_once_what_needs_a_taper_is_worse", "substitution": "a_switch_is_on_offer_somewhere"}
 
 
 def no_table(kind: str) -> Apply:
@@ -47,66 +52,95 @@ def attribute(owner: Any, name: str, value: Any) -> Apply:
     return lambda patch, _: patch.setattr(owner, name, value)
 
 
-def entry(table: dict[str, Any], key: str, value: Any) -> Apply:
-    return lambda patch, _: patch.setitem(table, key, value)
+class Cells:
+    """An array that a monkeypatch can change and restore cell by cell."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def get(self, key: Any, _: Any = None) -> Any:
+        return np.copy(self.array[key])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.array[key] = value
 
 
-def column_is(name: str, value: float) -> Apply:
-    """A column that says the same whatever was done."""
-    original = verifier._verdict
+def parameters(**values: float) -> Apply:
+    """Other simulation parameters."""
 
-    def stuck(columns: dict[str, float], legal: bool, reasons: Any) -> Any:
-        return original(columns | {name: value}, legal, reasons)
-
-    return attribute(verifier, "_verdict", stuck)
-
-
-def silent(reason: str) -> Apply:
-    """A named conduct reason that is never given."""
-    original = verifier.conduct_reasons
-    return attribute(verifier, "conduct_reasons", lambda *a: [r for r in original(*a) if r != reason])
-
-
-def unread(reason: str) -> Apply:
-    """A misreading that is taken for another."""
-    original = reading.read_answer
-
-    def careless(action: Any, offered: Any) -> Any:
-        place, reasons = original(action, offered)
-        return (0, []) if reason in reasons else (place, reasons)
-
-    return attribute(env_module, "read_answer", careless)
-
-
-def legal_after_all(reason: str) -> Apply:
-    """An illegal option that passes for a legal one."""
-    original = candidates.illegal_offers
-
-    def lax(*arguments: Any) -> Any:
-        for offer in original(*arguments):
-            yield replace(offer, legal=True, reason="") if offer.reason == reason else offer
-
-    return attribute(candidates, "illegal_offers", lax)
-
-
-def risk_without(part: str) -> Apply:
-    """A potential that leaves out one component."""
-    original = potential.assess
-
-    def blind(*arguments: Any) -> Any:
-        return replace(original(*arguments), **{part: 0.0})
-
-    def apply(patch: Patch, _: PolyGuardEnv) -> None:
-        for module in (env_module, verifier):
-            patch.setattr(module, "assess", blind)
+    def apply(patch: Patch, env: PolyGuardEnv) -> None:
+        cells = Cells(env.engine.facts.parameters)
+        for name, value in values.items():
+            patch.setitem(cells, PLACE[name], value)  # type: ignore[arg-type]
 
     return apply
 
 
+def each(names: str, value: float) -> Apply:
+    """One value for every parameter whose name begins so."""
+    return parameters(**{name: value for name in PLACE if name.startswith(names)})
+
+
+def fact(table: str, field: str | None, value: Any) -> Apply:
+    """A table of the compiled rules that says the same of everything."""
+
+    def apply(patch: Patch, env: PolyGuardEnv) -> None:
+        array = getattr(env.engine.facts, table)
+        patch.setitem(Cells(array[field] if field else array), ..., value)  # type: ignore[arg-type]
+
+    return apply
+
+
+def together(*changes: Apply) -> Apply:
+    def apply(patch: Patch, env: PolyGuardEnv) -> None:
+        for change in changes:
+            change(patch, env)
+
+    return apply
+
+
+def column_is(name: str, value: float) -> Apply:
+    """A column that says the same whatever was done."""
+    original: Any = Episode.columns.fget
+
+    def stuck(self: Episode) -> list[float]:
+        return [value if one == name else held for one, held in zip(COLUMNS, original(self), strict=True)]
+
+    return attribute(Episode, "columns", property(stuck))
+
+
+def silent(reason: str) -> Apply:
+    """A named conduct reason that is never given."""
+    original = episode.named_reasons
+    return attribute(episode, "named_reasons", lambda bits: tuple(r for r in original(bits) if r != reason))
+
+
+def unread(reason: int) -> Apply:
+    """A misreading that is taken for the first candidate."""
+    original = reading.read_answer
+
+    def careless(action: Any, offered: Any) -> Any:
+        place, reasons = original(action, offered)
+        return (0, 0) if reasons == reason else (place, reasons)
+
+    return attribute(env_module, "read_answer", careless)
+
+
+def timeless(self: Episode, choice: int, *rest: Any) -> Any:
+    """A wasted step that costs no days."""
+    before = int(self.state["day"])
+    found = TAKE(self, choice, *rest)
+    if choice < 0:
+        self.state["day"] = before
+    return found
+
+
+TAKE = Episode.take
 WEIGHT_MUTANTS = [
-    Mutant(f"weight of {name}", "rewards_weigh_columns_as_designed", entry(columns_module.WEIGHTS, name, 0.2))
-    for name in COLUMNS
-]
+    Mutant(f"weight of {name}", "rewards_weigh_columns_as_designed",
+           lambda patch, env, place=place: patch.setitem(Cells(env.engine.facts.weights), place, 0.2))
+    for place, name in enumerate(COLUMNS)
+]  # fmt: skip
 COLUMN_MUTANTS = [
     Mutant(f"{name} always full", caught_by, column_is(name, 1.0))
     for name, caught_by in {
@@ -145,58 +179,67 @@ REVIEW_MUTANTS = [
         (140 - age) * weight / (72 * creatinine)))),
     Mutant("genes do not matter", REVIEW, attribute(review, "gene_findings", lambda *_: [])),
 ]  # fmt: skip
+ENGINE = "the_engine_finds_what_the_review_finds"
+ENGINE_MUTANTS = [
+    *(
+        Mutant(f"no {name} rows in the engine", ENGINE, fact("drug", name, 0))
+        for name in ("renal", "hepatic", "disease", "gene", "burden", "edge", "duplicate")
+    ),
+    Mutant("no interactions in the engine", ENGINE, fact("hash_value", None, -1)),
+    Mutant("every interaction minor in the engine", ENGINE, fact("edge", "severity", 1)),
+    Mutant("kidney limits tenfold in the engine", ENGINE, fact("organ", "threshold", 0.0)),
+    Mutant("doses unlimited in the engine", "an_excess_dose_has_to_come_down", together(
+        fact("drug", "dose_max", 1e9), fact("drug", "renal", 0), fact("drug", "hepatic", 0))),
+    Mutant("nothing to omit in the engine", ENGINE, fact("omission", "target", 0)),
+    Mutant("no anticholinergic load in the engine", ENGINE, fact("drug", "acb", 0.0)),
+    Mutant("no sedative load in the engine", ENGINE, fact("drug", "dbi_delta", 0.0)),
+    Mutant("no taper rows in the engine", "stopping_at_once_what_needs_a_taper_is_worse", fact("drug", "taper", -1)),
+    Mutant("no substitution rows in the engine", "a_switch_is_on_offer_somewhere", fact("drug", "swap", 0)),
+]  # fmt: skip
 GATE_MUTANTS = [
-    Mutant("no gate", "leaving_a_severe_problem_is_named_and_gated",
-           attribute(verifier, "safety_gate", lambda *_: 1.0)),
+    Mutant("no gate", "leaving_a_severe_problem_is_named_and_gated", parameters(unsafe_gate=1.0)),
     Mutant("severe relief never asked for", "leaving_a_severe_problem_is_named_and_gated",
-           attribute(verifier, "SEVERE_RELIEF", 1e9)),
-    Mutant("the gate spares nothing", "leaving_a_severe_problem_is_named_and_gated",
-           attribute(columns_module, "UNGATED", frozenset())),
-    Mutant("bounds moved", "rewards_weigh_columns_as_designed", attribute(columns_module, "LOW", 0.1)),
-    Mutant("a delta saturates", "a_better_move_is_the_more_efficient", attribute(columns_module, "DELTA_SCALE", 1e6)),
-    Mutant("harm added is free", "adding_harm_is_gated", attribute(verifier, "exp", lambda _: 1.0)),
-    Mutant("keeping costs nothing", "doing_nothing_is_right_in_a_control",
-           entry(verifier.STEP_COST, "KEEP_REGIMEN", 0.0)),
+           parameters(severe_relief=1e9)),
+    Mutant("a delta saturates", "a_better_move_is_the_more_efficient", parameters(delta_scale=1e6)),
+    Mutant("harm added is free", "adding_harm_is_gated", parameters(harm_slope=0.0, needless_gate=1.0)),
+    Mutant("keeping costs nothing", "doing_nothing_is_right_in_a_control", parameters(cost_keep=0.0)),
+    Mutant("needless changes are free", "a_needless_change_is_named_and_gated", parameters(needless_gate=1.0)),
+    Mutant("everything is actionable", "asking_where_one_can_act_is_abuse", parameters(actionable=1e9)),
 ]  # fmt: skip
 REASON_MUTANTS = [
     Mutant("no unsafe_no_op", "leaving_a_severe_problem_is_named_and_gated", silent("unsafe_no_op")),
     Mutant("no review_abuse", "asking_where_one_can_act_is_abuse", silent("review_abuse")),
+    Mutant("no needless_change", "a_needless_change_is_named_and_gated", silent("needless_change")),
     *(
         Mutant(f"no {reason}", "keeping_twice_is_abuse_and_repeating_is_named", silent(reason))
         for reason in ("keep_regimen_abuse", "retry_of_no_op", "repeated_action_loop")
     ),
     *(
-        Mutant(f"{reason} passes", "an_unreadable_answer_earns_nothing", unread(reason))
-        for reason in ("candidate_id_mismatch", "unreadable_answer", "parser_exploit")
+        Mutant(f"{name} passes", "an_unreadable_answer_earns_nothing", unread(reason))
+        for name, reason in (
+            ("candidate_id_mismatch", reading.ID_MISMATCH),
+            ("unreadable_answer", reading.UNREADABLE),
+            ("parser_exploit", reading.PARSER_EXPLOIT),
+        )
     ),
-    Mutant("dose_above_maximum passes", "a_dose_above_the_maximum_is_illegal", legal_after_all("dose_above_maximum")),
+    Mutant("dose_above_maximum passes", "a_dose_above_the_maximum_is_illegal", fact("drug", "dose_max", 1e9)),
 ]
 DYNAMICS_MUTANTS = [
-    Mutant("safety left out of the potential", "the_best_fix_is_safe_and_finishing_is_not", risk_without("safety")),
-    Mutant("dosing left out of the potential", "an_excess_dose_has_to_come_down", risk_without("dosing")),
-    Mutant("burden left out of the potential", "burden_counts_where_burden_is_the_problem", risk_without("burden")),
-    Mutant("disease left out of the potential", "stopping_a_needed_drug_lets_its_disease_drift",
-           risk_without("disease")),
-    Mutant("withdrawal weighs nothing", "stopping_at_once_what_needs_a_taper_is_worse",
-           attribute(potential, "WITHDRAWAL_WEIGHT", dict.fromkeys(potential.WITHDRAWAL_WEIGHT, 0.0))),
-    Mutant("no drift", "stopping_a_needed_drug_lets_its_disease_drift",
-           attribute(potential, "untreated", lambda *_: ())),
-    Mutant("a taper ends at once", "a_taper_goes_down_in_steps", attribute(episode, "tapered_dose", lambda *_: 0.0)),
-    Mutant("a taper goes nowhere", "a_taper_goes_down_in_steps",
-           attribute(episode, "tapered_dose", lambda drug_id, taken, *_: taken.dose)),
-    Mutant("a wasted step costs no days", "days_pass_with_each_step",
-           attribute(checkpoint, "idle", lambda state, _: replace(state, step=state.step + 1))),
-    Mutant("danger never strikes", "standing_danger_strikes_more_often",
-           attribute(harm, "HAZARD_PER_90_DAYS", dict.fromkeys(harm.HAZARD_PER_90_DAYS, 0.0))),
-    Mutant("danger strikes whatever stands", "standing_danger_strikes_more_often",
-           attribute(harm, "_uniform", lambda *_: 0.0)),
-    Mutant("untreated disease never strikes", "untreated_disease_strikes",
-           attribute(harm, "DRIFT_HAZARD_PER_PRIORITY", 0.0)),
-    Mutant("severities weigh alike", "the_best_fix_is_safe_and_finishing_is_not",
-           attribute(potential, "SEVERITY_WEIGHT", dict.fromkeys(potential.SEVERITY_WEIGHT, 0.2))),
+    Mutant("findings weigh nothing", "the_best_fix_is_safe_and_finishing_is_not", each("weight_", 0.0)),
+    Mutant("severities weigh alike", "the_best_fix_is_safe_and_finishing_is_not", each("weight_", 0.2)),
+    Mutant("burden left out of the potential", "burden_counts_where_burden_is_the_problem", together(
+        parameters(dbi=0.0, acb=0.0, drug=0.0, acb_threshold=1e9, dbi_threshold=1e9), fact("drug", "burden", 0))),
+    Mutant("no drift", "stopping_a_needed_drug_lets_its_disease_drift", fact("priority", None, 0.0)),
+    Mutant("withdrawal weighs nothing", "stopping_at_once_what_needs_a_taper_is_worse", each("withdrawal_", 0.0)),
+    Mutant("a taper ends at once", "a_taper_goes_down_in_steps", parameters(taper_end=10.0)),
+    Mutant("a taper goes nowhere", "a_taper_goes_down_in_steps", fact("taper", "step_fraction", 0.0)),
+    Mutant("a wasted step costs no days", "days_pass_with_each_step", attribute(Episode, "take", timeless)),
+    Mutant("danger never strikes", "standing_danger_strikes_more_often", each("hazard_", 0.0)),
+    Mutant("danger strikes whatever stands", "standing_danger_strikes_more_often", each("hazard_", 1e6)),
+    Mutant("untreated disease never strikes", "untreated_disease_strikes", parameters(hazard_untreated=0.0)),
 ]  # fmt: skip
 MUTANTS: tuple[Mutant, ...] = (
-    *WEIGHT_MUTANTS, *COLUMN_MUTANTS, *TABLE_MUTANTS, *REVIEW_MUTANTS, *GATE_MUTANTS, *REASON_MUTANTS,
-    *DYNAMICS_MUTANTS,
+    *WEIGHT_MUTANTS, *COLUMN_MUTANTS, *TABLE_MUTANTS, *REVIEW_MUTANTS, *ENGINE_MUTANTS, *GATE_MUTANTS,
+    *REASON_MUTANTS, *DYNAMICS_MUTANTS,
 )  # fmt: skip
 assert genes.gene_findings is review.gene_findings

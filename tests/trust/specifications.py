@@ -14,6 +14,8 @@ import pytest
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction, PolyGuardObservation
 from polyguard_env.environment.scenarios import make_id
+from polyguard_env.risk.genes import gene_findings
+from polyguard_env.risk.review import find_all
 from polyguard_env.trust.second.agreement import compare as compare_person
 from polyguard_env.trust.second.agreement import packaged_facts, pools, random_person
 from polyguard_env.trust.second.findings import Found, findings
@@ -180,9 +182,8 @@ def stopping_a_needed_drug_lets_its_disease_drift(env: PolyGuardEnv) -> None:
             if treated and env.index.priority(treated) >= 1.5 and list(indications.values()).count(treated) == 1:
                 observation = first(env, scenario_id)
                 after = step(env, candidate)
-                # Without reasons the anti-cheat column is the gate, which takes its share of every column.
-                if not after.info["reasons"]:
-                    assert after.columns["disease_stability_score"] < 0.5 * after.columns["anti_cheat_score"]
+                # With nothing to explain and nothing cited, the grounding column is the gate itself.
+                assert after.columns["disease_stability_score"] < 0.5 * after.columns["explanation_grounding_score"]
                 seen += 1
                 break
     assert seen >= 2
@@ -235,7 +236,7 @@ def adding_harm_is_gated(env: PolyGuardEnv) -> None:
         )
         after = step(env, worst, confidence=None)
         if worst.action_type is T.STOP_DRUG:
-            shares.append(after.columns["anti_cheat_score"])
+            shares.append(after.columns["explanation_grounding_score"])
     assert shares and min(shares) < 0.5
 
 
@@ -386,10 +387,56 @@ def untreated_disease_strikes(env: PolyGuardEnv) -> None:
 
 
 def a_switch_is_on_offer_somewhere(env: PolyGuardEnv) -> None:
-    kinds = {
-        c.action_type for scenario_id in known_ids("DDI", "medium", False) for c in first(env, scenario_id).candidates
-    }
+    kinds = set()
+    for scenario_id in known_ids("DDI", "medium", False):
+        observation, legal = first(env, scenario_id), set(env.legal_candidate_ids())
+        kinds |= {c.action_type for c in observation.candidates if c.candidate_id in legal}
     assert T.SUBSTITUTE_DRUG in kinds
+
+
+def engine_finds(env: PolyGuardEnv, scenario_id: str) -> dict[str, str]:
+    """What the compiled rules find in a scenario, by id, with its severity."""
+    first(env, scenario_id)
+    found, _ = env._episode.compared(0)
+    return {finding.finding_id: finding.severity for finding in found if finding.category != "withdrawal"}
+
+
+@cache
+def reviewed(scenario_id: str) -> dict[str, str]:
+    """What a review finds in a scenario; monitoring gaps are not findings of an episode."""
+    env = PolyGuardEnv()
+    patient = env.factory.find(scenario_id).patient
+    found = find_all(patient, patient.regimen, env.index) + gene_findings(patient, patient.regimen, env.index)
+    return {finding.finding_id: finding.severity for finding in found if finding.category != "monitoring"}
+
+
+REVIEWED = tuple(
+    (name, difficulty)
+    for name in ("REGIMEN_RISK", "PRECISION_DOSING", "LONGITUDINAL_DEPRESCRIBING", "NEW_DRUG_DECOMPOSITION", "DDI")
+    for difficulty in ("easy", "medium", "hard")
+)
+
+
+def the_engine_finds_what_the_review_finds(env: PolyGuardEnv) -> None:
+    for name, difficulty in REVIEWED:
+        for scenario_id in known_ids(name, difficulty, False):
+            assert engine_finds(env, scenario_id) == reviewed(scenario_id)
+
+
+def a_needless_change_is_named_and_gated(env: PolyGuardEnv) -> None:
+    seen = 0
+    for name in ("DDI", "LONGITUDINAL_DEPRESCRIBING"):
+        for scenario_id in known_ids(name, "medium", True):
+            observation = first(env, scenario_id)
+            for candidate in observation.candidates:
+                if candidate.action_type in (T.REDUCE_DOSE, T.INCREASE_DOSE, T.SUBSTITUTE_DRUG):
+                    first(env, scenario_id)
+                    after = step(env, candidate)
+                    if after.info["legal"]:
+                        assert "needless_change" in after.info["reasons"]
+                        assert (after.reward or 1.0) < 0.75
+                        seen += 1
+    assert seen >= 4
 
 
 SPECIFICATIONS: tuple[Callable[[PolyGuardEnv], None], ...] = (
@@ -401,6 +448,7 @@ SPECIFICATIONS: tuple[Callable[[PolyGuardEnv], None], ...] = (
     a_taper_goes_down_in_steps, days_pass_with_each_step, keeping_twice_is_abuse_and_repeating_is_named,
     stated_confidence_is_scored_by_being_right, facts_have_to_exist_and_support, a_better_move_is_the_more_efficient,
     standing_danger_strikes_more_often, untreated_disease_strikes, a_switch_is_on_offer_somewhere,
+    the_engine_finds_what_the_review_finds, a_needless_change_is_named_and_gated,
 )  # fmt: skip
 
 
@@ -412,3 +460,6 @@ def prepare() -> None:
         for difficulty in ("easy", "medium", "hard"):
             for control in (False, True):
                 known_ids(name, difficulty, control)
+    for name, difficulty in REVIEWED:
+        for scenario_id in known_ids(name, difficulty, False):
+            reviewed(scenario_id)
