@@ -91,6 +91,16 @@ def fact(table: str, field: str | None, value: Any) -> Apply:
     return apply
 
 
+def times(table: str, field: str, factor: float) -> Apply:
+    """A table of the compiled rules whose values are all too high or too low."""
+
+    def apply(patch: Patch, env: PolyGuardEnv) -> None:
+        array = getattr(env.engine.facts, table)[field]
+        patch.setitem(Cells(array), ..., array * factor)  # type: ignore[arg-type]
+
+    return apply
+
+
 def together(*changes: Apply) -> Apply:
     def apply(patch: Patch, env: PolyGuardEnv) -> None:
         for change in changes:
@@ -161,7 +171,7 @@ COLUMN_MUTANTS = [
 ]
 TABLE_MUTANTS = [Mutant(f"no {kind} rules", caught_by, no_table(kind)) for kind, caught_by in TABLES.items()]
 TABLE_MUTANTS += [
-    Mutant("no omission rules", REVIEW, lambda patch, env: patch.setattr(env.index, "omissions", ())),
+    Mutant("no omission rules", REVIEW, lambda patch, env: patch.setattr(env.index, "omissions_for", lambda _: [])),
     Mutant("no duplicate_therapy rules", REVIEW, lambda patch, env: patch.setattr(env.index, "duplicates", {})),
     Mutant("no interactions", REVIEW, lambda patch, env: patch.setattr(review, "interaction_findings", lambda *_: [])),
 ]
@@ -222,7 +232,7 @@ REASON_MUTANTS = [
             ("parser_exploit", reading.PARSER_EXPLOIT),
         )
     ),
-    Mutant("dose_above_maximum passes", "a_dose_above_the_maximum_is_illegal", fact("drug", "dose_max", 1e9)),
+    Mutant("dose_above_maximum passes", "a_dose_above_the_maximum_is_illegal", times("drug", "dose_max", 3.0)),
 ]
 DYNAMICS_MUTANTS = [
     Mutant("findings weigh nothing", "the_best_fix_is_safe_and_finishing_is_not", each("weight_", 0.0)),
