@@ -187,7 +187,7 @@ def stopping_a_needed_drug_lets_its_disease_drift(env: PolyGuardEnv) -> None:
             if treated and env.index.priority(treated) >= 1.5 and list(indications.values()).count(treated) == 1:
                 observation = first(env, scenario_id)
                 after = step(env, candidate)
-                assert after.columns["disease_stability_score"] < 0.5 * gate_of(after)
+                assert after.columns["disease_stability_score"] < 0.7 * gate_of(after)
                 seen += 1
                 break
     assert seen >= 2
