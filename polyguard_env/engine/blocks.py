@@ -67,7 +67,7 @@ class _BlockModel(models.PrimitiveModel):  # type: ignore[misc]
 class _BlockAttribute(AttributeTemplate):  # type: ignore[misc]
     key = Block
 
-    def generic_resolve(self, block: Block, name: str) -> Any:
+    def generic_resolve(self, block: Block, name: str) -> Any:  # type: ignore[override]
         return block.types.get(name)
 
 

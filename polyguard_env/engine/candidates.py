@@ -57,19 +57,30 @@ UNEVEN = 0.15
 ROWS = np.array([2, 2, 3])
 CHECK_TRIES = 16
 LEAST_WORTH = 1e-9
+# Bytes of a state: where its tables of pairs and what follows them begin, and how long a row is.
+EDGE, TWICE, OWN, REST = (at.byte_of(name) for name in ("edge", "twice", "own_safety", "candidate"))
+EDGE_ROW, TWICE_ROW = at.SLOTS * at.i4().itemsize, at.SLOTS
 
 
 @compiled
-def copy_state(raw, b, spare):
-    """Copy state `b` to the spare one, word by word."""
-    for word in range(raw.shape[1]):
+def copy_state(raw, b, n, spare):
+    """Copy state `b` to the spare one, word by word, its candidates left out.
+
+    Args:
+        n: slots in use; of the tables of pairs only their rows are copied.
+    """
+    for word in range((EDGE + n * EDGE_ROW) // 8 + 1):
+        spare[0, word] = raw[b, word]
+    for word in range(TWICE // 8, (TWICE + n * TWICE_ROW) // 8 + 1):
+        spare[0, word] = raw[b, word]
+    for word in range(OWN // 8, REST // 8):
         spare[0, word] = raw[b, word]
 
 
 @compiled
 def value_of(facts, sc, st, raw, b, space, row):
     """Work out what a legal move changes: fills the row's differences and its worth."""
-    copy_state(raw, b, space[2])
+    copy_state(raw, b, st.n, space[2])
     after = space[1][0]
     outcome(facts, sc, after, row.kind, row.a, row.b, row.value, space[0][0])
     row.safety, row.dosing = st.safety - after.safety, st.dosing - after.dosing
@@ -223,7 +234,7 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
     """
     w = space[0][0]
     rows, moves = w.rows, w.moves
-    count = list_findings(facts, sc, st, w)
+    count = w.listed[0] if w.listed[0] >= 0 else list_findings(facts, sc, st, w)
     fixes = fix_moves(facts, sc, st, rows, w.found, count)
     anchor, check, start = -1, -1, -1
     for i in range(fixes):

@@ -61,7 +61,8 @@ numba.config.CACHE_DIR = str(FOLDER)  # type: ignore[attr-defined]
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 PART = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": PartCompiler}
-entry = njit(**OPTIONS, cache=True, no_cfunc_wrapper=True, pipeline_class=WholeCompiler)
+WHOLE = OPTIONS | {"cache": True, "no_cfunc_wrapper": True, "pipeline_class": WholeCompiler}
+entry = njit(**WHOLE)
 
 
 def compiled(function: Callable[..., Any]) -> Any:

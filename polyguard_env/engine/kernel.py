@@ -57,6 +57,7 @@ def begin(facts, scenarios, which, states, raw, b, seed, space):
     """Put state `b` at the start of a scenario and lay out its candidates."""
     sc = scenarios[which]
     fill(facts, sc, states[b], seed, space[0][0])
+    space[0][0].listed[0] = -1
     enter(facts, sc, states, raw, b, space)
 
 
@@ -101,6 +102,7 @@ def restore(facts, scenarios, which, states, raw, b, space):
     if sc.combinations == 0:
         refresh_all(facts, sc, st, w)
     assess(facts, sc, st, w)
+    w.listed[0] = -1
     enter(facts, sc, states, raw, b, space)
 
 
@@ -146,6 +148,7 @@ def harm(facts, sc, st, before, ended, w):
     if sc.combinations > 0:
         return _combination_harm(p, sc, st, ended, events)
     m = list_findings(facts, sc, st, w)
+    w.listed[0] = m
     copy_findings(w.found, found, m)
     for span in range(2):
         if span == 0:
@@ -243,7 +246,7 @@ def lessened(facts, scenarios, which, states, raw, b, choice, space):
     st = states[b]
     m = list_findings(facts, sc, st, w)
     copy_findings(w.found, w.before, m)
-    copy_state(raw, b, space[2])
+    copy_state(raw, b, st.n, space[2])
     row = st.candidate[choice]
     apply(facts, sc, space[1][0], row.kind, row.a, row.b, row.value, w)
     n = list_findings(facts, sc, space[1][0], w)

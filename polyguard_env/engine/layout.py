@@ -176,12 +176,22 @@ STATE = np.dtype(
     ],
     align=True,
 )  # fmt: skip
+
+
+def byte_of(field: str) -> int:
+    """Where a field of a state begins."""
+    fields = STATE.fields
+    assert fields is not None
+    return int(fields[field][1])
+
+
 FINDING = np.dtype(
     [
         ("category", i1), ("severity", i1), ("what", i1), ("reduce", i1), ("monitor", i1),
         ("a", i4), ("b", i4), ("code", i4), ("measurement", i2), ("slots", i8), ("limit", f8), ("weight", f8),
     ]
 )  # fmt: skip
+# `listed`: rows of `found` when they are the findings of the state that is entered next, else -1.
 WORK = np.dtype(
     [
         ("found", FINDING, (FINDINGS,)), ("before", FINDING, (FINDINGS,)), ("after", FINDING, (FINDINGS,)),
@@ -189,7 +199,7 @@ WORK = np.dtype(
         ("words", i8, (TOKEN_WORDS,)), ("names", i8, (TOKEN_WORDS,)), ("sides", i8, (HYPEREDGES, 4)),
         ("stream", i8, (1,)), ("order", i8, (64,)), ("able", i8, (64,)), ("totals", f8, (16,)), ("lines", i8, (8,)),
         ("column", i8, (4,)), ("counts", i8, (SLOTS,)), ("columns", f8, (13,)), ("prices", f8, (CANDIDATES,)),
-        ("events", i8, (64, 3)),
+        ("events", i8, (64, 3)), ("listed", i8, (1,)),
     ],
     align=True,
 )  # fmt: skip

@@ -124,10 +124,10 @@ class WholeCompiler(PartCompiler):
     place = PlaceWhole
 
 
-def widened(kind: Any) -> Any:
+def widened(given: Any) -> Any:
     """The one type that stands for all like it: 64 bits for whole numbers, any length for arrays within records."""
-    kind = types.unliteral(kind)
-    if isinstance(kind, types.Integer) and kind.signed:
+    kind: Any = types.unliteral(given)
+    if kind in (types.int8, types.int16, types.int32, types.int64):
         return types.int64
     if isinstance(kind, types.NestedArray):
         return types.Array(kind.dtype, kind.ndim, "C")

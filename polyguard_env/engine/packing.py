@@ -92,9 +92,8 @@ def pack_patient(record: np.void, patient: Patient, regimen: Iterable[RegimenIte
     record["treatments"][: len(treated)] = [len(groups[condition]) for condition in treated]
     bits = 0
     for name in patient.measurements:
-        place = table.measurement_at.get(name)
-        if place is not None:
-            bits |= 1 << place
+        if name in table.measurement_at:
+            bits |= 1 << table.measurement_at[name]
     record["measured"] = bits
     rows = sorted(place for name in {*patient.conditions, "", "*"} for place in table.omissions_at.get(name, ()))
     record["omissions"] = _fits("omissions", rows, at.OMISSIONS)

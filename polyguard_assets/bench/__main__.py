@@ -5,103 +5,70 @@ Rates on a shared machine swing; each is the median of repeats, with the spread 
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from polyguard_assets.bench.environment import speeds
+from polyguard_assets.bench.timing import timed
 from polyguard_assets.environment_server import EnvironmentServer
 from polyguard_assets.paths import reports_folder
 from polyguard_assets.training.prices import PriceClient, PriceItem
 from polyguard_assets.training.publish import write_json
-from polyguard_env.engine import engine_of
-from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.scenarios import SUB_ENVIRONMENTS, make_id
 from polyguard_env.knowledge.base import KnowledgeBase, snapshot_folder
 from polyguard_env.patients.generate import PatientGenerator
-from polyguard_env.policies import POLICIES
-from polyguard_env.rollouts import run_episode
 
-REPEATS = 5
-EPISODES, PATIENTS, PRICED = 60, 100_000, 64
-BATCHED = 4_000
+EPISODES, PATIENTS, PRICED = 20, 100_000, 64
 
 
-def main() -> int:
-    """Run every benchmark and write the report."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run every benchmark, or the environment's alone, and write the report."""
+    parser = argparse.ArgumentParser(prog="python -m polyguard_assets.bench", description=__doc__)
+    parser.add_argument("--environment", action="store_true", help="only the environment beside its peers")
+    parser.add_argument("--out", type=Path, default=reports_folder() / "bench.json", help="where the report goes")
+    options = parser.parse_args(arguments)
     knowledge = KnowledgeBase.default()
-    env = PolyGuardEnv(knowledge)
-    ids = [make_id("train", name, "medium", number) for name in SUB_ENVIRONMENTS for number in range(EPISODES // 3)]
-    results = {
-        "knowledge_load_seconds": timed(load_knowledge, invert=True),
-        "environment_steps_per_second": timed(lambda: steps(env, ids)),
-        "engine_steps_per_second_one_thread": timed(lambda: engine_steps(env, ids, 1)),
-        "engine_steps_per_second_two_threads": timed(lambda: engine_steps(env, ids, 2)),
-        "patients_per_second": timed(lambda: patients(knowledge)),
-        "million_patients_to_parquet": million(),
-        "server_priced_states_per_second": priced(ids),
-    }
-    serving = served()
-    report = {
+    report: dict[str, Any] = {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "knowledge_fingerprint": knowledge.fingerprint,
-        "results": results,
-        "serving": serving,
+        "environment": speeds(knowledge),
     }
-    path = write_json(reports_folder() / "bench.json", report)
-    for name, result in results.items():
-        if "median" in result:
-            print(f"{name:<34} {result['median']:>12.1f}   [{result['lowest']:.1f}, {result['highest']:.1f}]")
-        else:
-            print(name, *(f"{key} {value:,.1f}" for key, value in result.items()), sep="\n    ")
-    print(json.dumps(serving["ratios_to_stock"], indent=1))
-    print(f"written to data_lake/reports/{path.name}")
+    show(report["environment"])
+    if not options.environment:
+        ids = [make_id("train", name, "medium", number) for name in SUB_ENVIRONMENTS for number in range(EPISODES)]
+        report["results"] = {
+            "knowledge_load_seconds": timed(load_knowledge, invert=True),
+            "patients_per_second": timed(lambda: patients(knowledge)),
+            "million_patients_to_parquet": million(),
+            "server_priced_states_per_second": priced(ids),
+        }
+        report["serving"] = served()
+        show(report["results"])
+        print(json.dumps(report["serving"]["ratios_to_stock"], indent=1))
+    path = write_json(options.out, report)
+    print(f"written to {path.name}")
     return 0
 
 
-def timed(work: Callable[[], float], invert: bool = False) -> dict[str, float]:
-    """Units per second of `work` (which returns how many it did), or seconds when inverted."""
-    rates = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        done = work()
-        seconds = time.perf_counter() - began
-        rates.append(seconds if invert else done / seconds)
-    return {"median": statistics.median(rates), "lowest": min(rates), "highest": max(rates), "repeats": REPEATS}
+def show(results: dict[str, Any]) -> None:
+    """Print results a line each."""
+    for name, result in results.items():
+        if "median" in result:
+            print(f"{name:<38} {result['median']:>12,.1f}   [{result['lowest']:,.1f}, {result['highest']:,.1f}]")
+        else:
+            print(name, *(f"{key} {value}" for key, value in result.items()), sep="\n    ")
 
 
 def load_knowledge() -> float:
     return float(len(KnowledgeBase.load(snapshot_folder()).drugs))
-
-
-def steps(env: PolyGuardEnv, ids: list[str]) -> float:
-    policy = POLICIES["random_legal"]()
-    return float(sum(len(run_episode(env, policy, scenario_id, seed=1)) for scenario_id in ids))
-
-
-def engine_steps(env: PolyGuardEnv, ids: list[str], threads: int) -> float:
-    """Steps a second of the batched engine, candidates and all columns included; scenarios packed beforehand."""
-    engine = engine_of(env.knowledge)
-    records = engine.pack_all([env.factory.find(scenario_id) for scenario_id in ids])
-    batch = engine.batch(records, BATCHED, threads)
-    draw = np.random.Generator(np.random.PCG64(0))
-    batch.reset(np.arange(BATCHED) % len(records), np.arange(BATCHED))
-    batch.step(np.zeros(BATCHED))
-    batch.reset(np.arange(BATCHED) % len(records), np.arange(BATCHED))
-    taken, started = 0, time.perf_counter()
-    while not batch.done.all():
-        taken += int((~batch.done).sum())
-        batch.step(draw.integers(0, 1 << 30, BATCHED) % np.maximum(batch.states["candidates"], 1))
-    return taken / (time.perf_counter() - started)
 
 
 def patients(knowledge: KnowledgeBase) -> float:

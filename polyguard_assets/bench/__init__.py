@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m polyguard_assets.bench`."""
