@@ -220,7 +220,7 @@ def _execute(job: dg.JobDefinition, stage: Stage, instance: dg.DagsterInstance) 
             tags={"polyguard/demo": "yes"},
         )
     except DagsterAssetCheckFailedError as error:
-        text = f"{error}".splitlines()[0]
+        text = " ".join(f"{error}".split())
         raise PolyGuardError("asset check", stage.label, f"see the failed check in 'make ui' ({text})") from None
     except DagsterPipesExecutionError as error:
         text = f"{error}".splitlines()[0]

@@ -63,13 +63,29 @@ def answer(config: PostsaveConfig, reporter: Reporter) -> dict[str, Any]:
         "artifact_name": config.artifact_name,
         "artifact_dir": str(artifact),
         "artifact_sha256": sha256,
-        "fallback_used": False,
+        "fallback_used": not holds_weights_of(scorer.model, artifact),
         "prompts": len(answers),
         "valid_rate": valid,
         "agreement_rate": sum(entry["agrees"] for entry in answers) / len(answers),
         "compute": scorer.compute.to_dict(),
         "answers": answers,
     }
+
+
+def holds_weights_of(model: Any, artifact: Path) -> bool:
+    """Whether a loaded model's tensors are those of the artifact's files, in the precision it computes in."""
+    import torch
+    from safetensors import safe_open
+
+    loaded = model.state_dict()
+    for file in sorted(artifact.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (no mapping, though it has keys)
+                if name not in loaded:
+                    return False
+                if not torch.equal(loaded[name].cpu(), tensors.get_tensor(name).to(loaded[name].dtype)):
+                    return False
+    return True
 
 
 def main() -> int:

@@ -207,6 +207,16 @@ def test_nothing_else_answers_for_the_artifact(trained: dict[str, dict[str, obje
         postsave.answer(postsave_config(folder, artifact_dir=str(folder / "missing")), Silent())
 
 
+def test_a_model_that_answers_in_the_artifacts_place_is_named_a_fallback(
+    trained: dict[str, dict[str, object]], tiny_model_dir: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another(_artifact: Path, **options: object) -> CandidateScorer:
+        return CandidateScorer(tiny_model_dir, threads=1)
+
+    monkeypatch.setattr("polyguard_assets.training.inference.CandidateScorer", another)
+    assert postsave.answer(postsave_config(folder), Silent())["fallback_used"] is True
+
+
 @pytest.mark.parametrize("stage", ["sft", "grpo"])
 def test_a_killed_run_goes_on_and_ends_the_same(
     trained: dict[str, dict[str, object]], tiny_model_dir: Path, folder: Path, server: str, stage: str
