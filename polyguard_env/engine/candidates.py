@@ -52,8 +52,12 @@ for _sub, _shares in {
         SHARES[_sub, _kind] = _share
 # What the shares of a drawn move are multiplied by, because drugs that need nothing allow some kinds less often.
 EVENED = np.ones((8, 15))
+EVENED[at.REGIMEN, at.INCREASE], EVENED[at.REGIMEN, at.SUBSTITUTE], EVENED[at.REGIMEN, at.REDUCE] = 0.3, 0.7, 1.6
+EVENED[at.LONGITUDINAL, at.SUBSTITUTE], EVENED[at.LONGITUDINAL, at.REDUCE] = 2.5, 0.2
+EVENED[at.DDI_SUB, at.STOP], EVENED[at.DDI_SUB, at.INCREASE], EVENED[at.DDI_SUB, at.SUBSTITUTE] = 1.8, 0.3, 0.85
+EVENED[at.WEB, at.STOP], EVENED[at.WEB, at.INCREASE] = 1.6, 0.3
 # A second kind of move that fewer or more of the drugs shown allow than the first is drawn this much less often.
-UNEVEN = 0.15
+UNEVEN = 0.02
 ROWS = np.array([2, 2, 3])
 CHECK_TRIES = 16
 LEAST_WORTH = 1e-9

@@ -6,6 +6,8 @@ Two questions: which candidate is best, and whether a scenario is a control. Cha
 - the kind of an action is clinical content ("finish" is seldom best where something is wrong), and a text's length
   gives the kind away, so lengths and counts are judged on top of it: kind with lengths, counts, order and metadata has
   to do no better than kind alone;
+- the letters of the drugs' names in a text tell which drugs they are, which is clinical content; their number is kept
+  out of the lengths and what it adds is reported beside them;
 - a control has to be told from a problem with an area under the curve of 0.5.
 
 Every figure is out of fold, folds by scenario, with a 95% bootstrap interval over scenarios; the better of a linear
@@ -22,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from polyguard_env.rollouts import bootstrap_interval
-from polyguard_env.trust.shape import COUNT, KIND, LENGTH, META, ORDER, columns
+from polyguard_env.trust.shape import COUNT, KIND, LENGTH, META, NAME, ORDER, columns
 
 FOLDS = 5
 LEAST_CONTROLS = 10
@@ -88,13 +90,15 @@ def best_candidate(candidates: pd.DataFrame, seed: int = 0, z: float = Z) -> dic
     """How well shape alone finds the best candidate.
 
     Returns:
-        `uniform` (chance of a uniform draw), `order`, `order_excess`, `kind`, `kind_and_shape`, `shape_excess`, each a
-        mean with its interval, and `leaks`: the excesses that lie above 0.
+        `uniform` (chance of a uniform draw), `order`, `order_excess`, `kind`, `kind_and_shape`, `shape_excess` and
+        `names_excess` (what the letters of names add), each a mean with its interval, and `leaks`: the excesses that
+        lie above 0, names aside.
     """
     share = candidates.groupby("scenario")["best"].mean()
     order = accuracy(candidates, columns(candidates, ORDER, META), seed)
     kind = accuracy(candidates, columns(candidates, KIND), seed)
     both = accuracy(candidates, columns(candidates, KIND, LENGTH, COUNT, ORDER, META), seed)
+    named = accuracy(candidates, columns(candidates, KIND, LENGTH, COUNT, ORDER, META, NAME), seed)
     found: dict[str, Any] = {
         "scenarios": len(share),
         "uniform": estimate(share.to_numpy(), seed),
@@ -103,6 +107,7 @@ def best_candidate(candidates: pd.DataFrame, seed: int = 0, z: float = Z) -> dic
         "kind": estimate(kind.to_numpy(), seed),
         "kind_and_shape": estimate(both.to_numpy(), seed),
         "shape_excess": estimate((both - kind).to_numpy(), seed),
+        "names_excess": estimate((named - both).to_numpy(), seed),
     }
     excesses = {"order_excess": order - share, "shape_excess": both - kind}
     found["leaks"] = [name for name, values in excesses.items() if above_zero(values.to_numpy(), z)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from time import perf_counter
 from typing import Any
@@ -10,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from polyguard_env.environment.env import PolyGuardEnv
-from polyguard_env.environment.messages import ActionType, PolyGuardObservation
+from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardObservation
+from polyguard_env.environment.observed import drug_word, measurement_word
 from polyguard_env.trust.measure import Plan
 
 TIE = 1e-9
 KINDS = tuple(ActionType)
 # Feature names begin with the group they belong to.
-ORDER, LENGTH, COUNT, META, KIND = "order_", "length_", "count_", "meta_", "kind_"
+ORDER, LENGTH, COUNT, META, KIND, NAME = "order_", "length_", "count_", "meta_", "kind_", "name_"
+WORDS = (drug_word, measurement_word)
 
 
 def collect(env: PolyGuardEnv, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -59,8 +62,8 @@ def candidate_shapes(observation: PolyGuardObservation) -> list[dict[str, float]
     offered = observation.candidates
     kinds = Counter(c.action_type for c in offered)
     numbers = [id_number(c.candidate_id) for c in offered]
-    lengths = [len(c.text) for c in offered]
-    words = [len(c.text.split()) for c in offered]
+    texts = [nameless(c) for c in offered]
+    lengths, words = [len(text) for text in texts], [len(text.split()) for text in texts]
     rows = []
     for place, candidate in enumerate(offered):
         same = [lengths[i] for i, c in enumerate(offered) if c.action_type is candidate.action_type]
@@ -75,6 +78,7 @@ def candidate_shapes(observation: PolyGuardObservation) -> list[dict[str, float]
             "length_rank": float(sum(n < lengths[place] for n in lengths)),
             "length_words": float(words[place]),
             "length_in_kind": float(lengths[place] - np.mean(same)),
+            "name_letters": float(len(candidate.text) - lengths[place]),
             "length_targets": float(len(candidate.targets)),
             "count_same_kind": float(kinds[candidate.action_type]),
             "count_same_target": float(sum(c.targets[:1] == candidate.targets[:1] for c in offered)),
@@ -82,6 +86,15 @@ def candidate_shapes(observation: PolyGuardObservation) -> list[dict[str, float]
         row |= {f"kind_{kind.value}": float(candidate.action_type is kind) for kind in KINDS}
         rows.append(row)
     return rows
+
+
+def nameless(candidate: Candidate) -> str:
+    """A candidate's text with each drug, measurement or product it names as one letter: a name is clinical content."""
+    text = candidate.text
+    for name in sorted({word(target) for target in candidate.targets for word in WORDS}, key=len, reverse=True):
+        if not name.replace(".", "").isdigit():
+            text = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.])", "x", text)
+    return text
 
 
 def scenario_shape(observation: PolyGuardObservation, env: PolyGuardEnv) -> dict[str, float]:
