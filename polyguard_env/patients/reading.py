@@ -93,7 +93,7 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
             name: measurement(name, value) for name, value in mapped(data, "measurements").items()
         },
         allergies=tuple(str(name) for name in listed(data, "allergies")),
-        genotype={str(gene): str(kind) for gene, kind in mapped(data, "genotype").items()},
+        genotype={gene: phenotype(gene, kind) for gene, kind in mapped(data, "genotype").items()},
         child_pugh=data.get("child_pugh", ""),
         regimen=items,
         **values,
@@ -192,6 +192,29 @@ def condition(name: Any, field: str) -> str:
             field, name, f"use a condition id{': ' + ', '.join(near) if near else ' of conditions.csv'}"
         )
     return str(name)
+
+
+@lru_cache(maxsize=1)
+def phenotypes() -> Mapping[str, tuple[str, ...]]:
+    """Phenotypes of each gene: the common ones, and those that a rule names."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in (*read_fragments("phenotypes"), *read_fragments("rules/pharmacogenomics")):
+        held = found.get(row["gene"], ("normal",))
+        found[row["gene"]] = held if row["phenotype"] in held else (*held, row["phenotype"])
+    return found
+
+
+def phenotype(gene: str, given: Any) -> str:
+    """A phenotype of a gene.
+
+    Raises:
+        PolyGuardError: the gene or the phenotype is unknown: a rule would pass it over in silence.
+    """
+    if gene not in phenotypes():
+        raise PolyGuardError(f"genotype.{gene}", given, f"use one of the genes {', '.join(phenotypes())}")
+    if given not in phenotypes()[gene]:
+        raise PolyGuardError(f"genotype.{gene}", given, f"use one of {', '.join(phenotypes()[gene])}")
+    return str(given)
 
 
 def resolve_drug(name: str, knowledge: KnowledgeBase, field: str) -> tuple[str, ...]:

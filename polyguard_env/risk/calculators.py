@@ -6,7 +6,7 @@ Every function takes plain numbers and raises `PolyGuardError` on impossible inp
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import sqrt
+from math import inf, sqrt
 from typing import Literal
 
 from polyguard_env.errors import PolyGuardError
@@ -113,15 +113,23 @@ def drug_burden_index(doses: Iterable[tuple[float, float]]) -> float:
     """
     total = 0.0
     for dose, delta in doses:
-        if dose < 0 or delta <= 0:
+        if not (0 <= dose < inf and 0 < delta < inf):
             raise PolyGuardError("dose", (dose, delta), "give a dose of 0 or more and a delta above 0")
         total += dose / (dose + delta)
     return total
 
 
 def anticholinergic_burden(scores: Iterable[int]) -> int:
-    """Total ACB score (Anticholinergic Cognitive Burden scale 2012); 3 or more is clinically relevant."""
-    return sum(scores)
+    """Total ACB score (Anticholinergic Cognitive Burden scale 2012); 3 or more is clinically relevant.
+
+    Args:
+        scores: the score of each drug, 0-3.
+    """
+    total = 0
+    for score in scores:
+        _within("score", score, 0, 3, "points of the ACB scale")
+        total += score
+    return total
 
 
 def medication_appropriateness(answers: dict[str, bool]) -> int:

@@ -65,6 +65,8 @@ def test_a_combination_product_becomes_its_ingredients() -> None:
         ({"regimen": [{"drug": "digoxin", "dose": -1}]}, "regimen[0].dose", "impossible"),
         ({"regimen": [{"name": "digoxin"}]}, "regimen[0]", "drug"),
         ({"child_pugh": "D"}, "child_pugh", "A, B, C"),
+        ({"genotype": {"CYP2C19": "slow"}}, "genotype.CYP2C19", "poor"),
+        ({"genotype": {"CYP2X19": "poor"}}, "genotype.CYP2X19", "CYP2C19"),
         ({"wieght": 3}, "wieght", "weight"),
     ],
 )  # fmt: skip

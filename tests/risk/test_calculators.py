@@ -123,6 +123,10 @@ def test_medication_appropriateness() -> None:
         ("height", lambda: ideal_weight(1.7, "M")),
         ("heart_rate", lambda: qtc(400, 0)),
         ("albumin", lambda: child_pugh(1.0, 40.0, 1.1, "none", 0)),
+        ("score", lambda: anticholinergic_burden([3, 4])),
+        ("dose", lambda: drug_burden_index([(float("nan"), 5.0)])),
+        ("dose", lambda: drug_burden_index([(5.0, 0.0)])),
+        ("inr", lambda: child_pugh(1.0, 4.0, float("nan"), "none", 0)),
         ("criterion", lambda: medication_appropriateness({"colour": True})),
     ],
 )
