@@ -6,7 +6,7 @@ from itertools import combinations
 
 from polyguard_env.agents.board import Board, Note
 from polyguard_env.agents.observed import is_known, patient_of
-from polyguard_env.policies.rule_based import pair_alert
+from polyguard_env.policies.alerts import pair_alert
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import kidney_function
 

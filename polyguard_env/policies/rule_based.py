@@ -99,7 +99,7 @@ def need_of(entry: dict[str, Any], observation: PolyGuardObservation) -> float:
     if not entry["indication"]:
         return 0.0
     same = sum(other["indication"] == entry["indication"] for other in observation.regimen)
-    return NEED.get(entry["indication"], USUAL_NEED) / same
+    return float(NEED.get(entry["indication"], USUAL_NEED)) / same
 
 
 def stop_worth(entry: dict[str, Any], found: dict[str, float], observation: PolyGuardObservation) -> float:

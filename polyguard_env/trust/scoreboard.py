@@ -120,8 +120,8 @@ def panel_part(env: PolyGuardEnv, plan: Plan, searched: int) -> dict[str, Any]:
                     "exhaustive": sum(play.exhaustive for play in best.values()),
                 },
                 "policies": found,
-                "highest_attack": highest_attack(found, key[0], blind=False),
-                "highest_blind_attack": highest_attack(found, key[0], blind=True),
+                "highest_attack": highest_attack(found, str(key[0]), blind=False),
+                "highest_blind_attack": highest_attack(found, str(key[0]), blind=True),
                 "violations": [violation.to_dict() for violation in wrong],
             }
         )
