@@ -1,6 +1,6 @@
-"""Writes the speed section of docs/environment.md from docs/results/bench.json.
+"""Writes the speed section of docs/environment.md from docs/results/bench.json: `python -m polyguard_assets.bench.page`
 
-`python -m polyguard_assets.bench.page`; the report is measured by `python -m polyguard_assets.bench --environment --out docs/results/bench.json`.
+The report is measured by `python -m polyguard_assets.bench --environment --out docs/results/bench.json`.
 """
 
 from __future__ import annotations
@@ -64,10 +64,11 @@ def section(found: dict[str, Any]) -> str:
     ]
     drugs = dict(found["microseconds_by_drugs"])
     fit = drugs.pop("r_squared_of_a_line")
+    drugs = dict(sorted(drugs.items(), key=lambda item: int(item[0])))
     edges = found["microseconds_by_share_of_edges"]
     live = {kind: found["live_episodes"][kind]["bytes_added"] / MIB for kind in ("engine", "facade")}
     costs = (
-        f"A step costs {listed(drugs.values())} µs with {listed(drugs, '{}')} drugs that go with each other (a straight "
+        f"A step costs {listed(drugs.values())} µs with {listed(drugs, '{}')} drugs that go together (a straight "
         f"line fits with R² {fit:.3f}), and {listed(row['microseconds'] for row in edges.values())} µs with "
         f"{listed((100 * float(share) for share in edges), '{:.0f}%')} of the graph's edges: an interaction is one "
         f"look-up in a hash table. {found['live_episodes']['engine']['episodes']:,} live episodes take "
@@ -75,7 +76,10 @@ def section(found: dict[str, Any]) -> str:
     )
     lines = table(("a second", "of one core's time", "range", "by the clock"), rows)
     lines += [costs, "", "Where the time of a facade step goes, by the clock:", ""]
-    lines += table(("part", "µs"), [(name, f"{spent:.1f}") for name, spent in found[PARTS].items()])
+    lines += table(
+        ("part", "µs"),
+        [(name, f"{spent:.1f}") for name, spent in sorted(found[PARTS].items(), key=lambda item: item[1])],
+    )
     return "\n".join(lines).rstrip()
 
 
