@@ -19,7 +19,8 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KNOWLEDGE_VARIABLE
 
 URL_VARIABLE = "POLYGUARD_ENVIRONMENT_URL"
-START_SECONDS = 60.0
+# A first start compiles the rules: a quarter of a minute alone, minutes on a machine at work.
+START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 BANNER = "PolyGuard environment server on "
 

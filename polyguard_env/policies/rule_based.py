@@ -98,8 +98,8 @@ def need_of(entry: dict[str, Any], observation: PolyGuardObservation) -> float:
         return UNKNOWN_NEED
     if not entry["indication"]:
         return 0.0
-    same = sum(other["indication"] == entry["indication"] for other in observation.regimen)
-    return float(NEED.get(entry["indication"], USUAL_NEED)) / same
+    same: int = sum(other["indication"] == entry["indication"] for other in observation.regimen)
+    return NEED.get(entry["indication"], USUAL_NEED) / same
 
 
 def stop_worth(entry: dict[str, Any], found: dict[str, float], observation: PolyGuardObservation) -> float:
