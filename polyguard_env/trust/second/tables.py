@@ -43,6 +43,7 @@ class Facts:
         classes: drug id to the names of its classes and their ancestors.
         enzymes: drug id to `enzyme:role:strength` entries. qt: drug id to QT risk.
         pairs: sorted drug pair to severity.
+        groups: group id to the target that selects its members.
         rules: kind to rows.
     """
 
@@ -74,6 +75,7 @@ class Facts:
         }
         kinds = ("renal", "hepatic", "drug_disease", "monitoring", "burden", "combination", "duplicate_therapy",
                  "omission", "pharmacogenomics", "taper", "substitution")  # fmt: skip
+        self.groups = {row["group_id"]: row["members"] for row in table("groups")}
         self.rules: dict[str, list[Row]] = {kind: table(f"rules/{kind}") for kind in kinds}
         self._matching: dict[tuple[str, str], list[Row]] = {}
         self._selected: dict[str, set[str]] = {}
@@ -108,6 +110,8 @@ class Facts:
             return drug == name
         if kind == "class":
             return name in self.classes[drug]
+        if kind == "group":
+            return self.meets(drug, self.groups[name])
         if kind == "qt":
             return self.qt.get(drug) == name
         if kind == "role":
