@@ -22,36 +22,49 @@ def breach(
     facts: Facts,
     products: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """The rule a move breaks, "" when it is legal.
+    """The first rule a move breaks, "" when it is legal; arguments as for `breaches`."""
+    return next(iter(breaches(action, targets, taken, allergies, unknown, facts, products)), "")
+
+
+def breaches(
+    action: str,
+    targets: Sequence[str],
+    taken: Mapping[str, float],
+    allergies: Sequence[str],
+    unknown: frozenset[str],
+    facts: Facts,
+    products: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """Every rule a move breaks.
 
     Args:
         action: the kind of move. targets: what it acts on, as candidates carry it.
         taken: drug id to daily dose. allergies: drug or class ids.
         unknown: what is hidden and not yet looked up: measurements, "allergies", "facts:<drug>", "product:<name>".
-        products: product name to its drugs, for products not yet taken apart.
+        products: product name to its drugs.
     """
     products = products or {}
     changed = list(targets[:1]) if action in (*ENDS, *DOSES, "SUBSTITUTE_DRUG", "RECOMMEND_ALTERNATIVE") else []
     drugs = [drug for name in changed for drug in products.get(name, [name])]
-    if any(drug not in taken for drug in drugs):
-        return "drug_not_taken"
+    absent = any(drug not in taken for drug in drugs)
+    broken = ["drug_not_taken"] if absent else []
     if action in STARTS:
         new = targets[0] if action == "ADD_DRUG" else targets[1]
         if new in taken:
-            return "already_taken"
+            broken.append("already_taken")
         if {new, *facts.classes.get(new, ())} & set(allergies):
-            return "allergy"
+            broken.append("allergy")
     if action in DOSES:
         ceiling = facts.number(drugs[0], "dose_max")
         if action == "INCREASE_DOSE" and ceiling and float(targets[1]) > ceiling * TOLERANCE:
-            return "dose_above_maximum"
-        if action == "REDUCE_DOSE" and float(targets[1]) >= taken[drugs[0]]:
-            return "not_a_reduction"
+            broken.append("dose_above_maximum")
+        if action == "REDUCE_DOSE" and not absent and float(targets[1]) >= taken[drugs[0]]:
+            broken.append("not_a_reduction")
     hidden_products = {drug for name, held in products.items() if f"product:{name}" in unknown for drug in held}
     if any(f"facts:{drug}" in unknown or drug in hidden_products for drug in drugs):
-        return "acted_on_unknown"
+        broken.append("acted_on_unknown")
     if action in DOSES and KIDNEY & unknown and facts.rules_for("renal", drugs[0]):
-        return "kidney_function_unknown"
+        broken.append("kidney_function_unknown")
     if action in STARTS and "allergies" in unknown:
-        return "allergies_unknown"
-    return ""
+        broken.append("allergies_unknown")
+    return broken

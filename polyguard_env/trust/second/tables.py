@@ -42,7 +42,10 @@ class Facts:
         profiles: drug id to its formulary row, all text.
         classes: drug id to the names of its classes and their ancestors.
         enzymes: drug id to `enzyme:role:strength` entries. qt: drug id to QT risk.
+        first_class: drug id to the class that says how it treats; the drug itself where it has none.
         pairs: sorted drug pair to severity.
+        mechanisms, managements: sorted drug pair to what happens and what to do about it.
+        priorities: condition to what it weighs untreated.
         groups: group id to the target that selects its members.
         rules: kind to rows.
     """
@@ -55,6 +58,10 @@ class Facts:
             folder / "vocabulary.parquet", columns=["drug_id", "class_ids"]
         ).to_pydict()
         self.classes: dict[str, set[str]] = {}
+        self.first_class = {
+            drug: next(iter(cells(leaves)), drug)
+            for drug, leaves in zip(vocabulary["drug_id"], vocabulary["class_ids"])
+        }
         for drug, leaves in zip(vocabulary["drug_id"], vocabulary["class_ids"]):
             held: set[str] = set()
             for name in cells(leaves):
@@ -68,11 +75,13 @@ class Facts:
             if row["drug_id"] in self.classes and row["drug_id"] not in self.profiles:
                 self.enzymes[row["drug_id"]] = set(cells(row["cyp"]))
                 self.qt[row["drug_id"]] = row["qt"]
-        edges = pq.read_table(folder / "interactions.parquet", columns=["drug_a", "drug_b", "severity"]).to_pydict()
-        self.pairs = {
-            tuple(sorted((a, b))): severity
-            for a, b, severity in zip(edges["drug_a"], edges["drug_b"], edges["severity"])
-        }
+        columns = ["drug_a", "drug_b", "severity", "mechanism", "management"]
+        edges = pq.read_table(folder / "interactions.parquet", columns=columns).to_pydict()
+        ends = [tuple(sorted(pair)) for pair in zip(edges["drug_a"], edges["drug_b"])]
+        self.pairs: dict[tuple[str, ...], str] = dict(zip(ends, edges["severity"]))
+        self.mechanisms: dict[tuple[str, ...], str] = dict(zip(ends, edges["mechanism"]))
+        self.managements: dict[tuple[str, ...], str] = dict(zip(ends, edges["management"]))
+        self.priorities = {row["condition_id"]: float(row["untreated"]) for row in table("condition_priority")}
         kinds = ("renal", "hepatic", "drug_disease", "monitoring", "burden", "combination", "duplicate_therapy",
                  "omission", "pharmacogenomics", "taper", "substitution")  # fmt: skip
         self.groups = {row["group_id"]: row["members"] for row in table("groups")}
