@@ -29,6 +29,7 @@ DESIGNED = {
     "process_fidelity_score": 0.06, "explanation_grounding_score": 0.03, "anti_cheat_score": 0.06,
     "uncertainty_calibration_score": 0.04,
 }  # fmt: skip
+LOOKS = (T.ORDER_MONITORING, T.FETCH_EXTERNAL_EVIDENCE, T.DECOMPOSE_NEW_DRUG)
 REGIMENS = 220
 EXCEPTED = ("sacubitril", "valsartan", "apomorphine", "pramipexole")
 SEED = 2
@@ -181,7 +182,9 @@ def stopping_a_needed_drug_lets_its_disease_drift(env: PolyGuardEnv) -> None:
     seen = 0
     for scenario_id in (*known_ids("DDI", "medium", True), *known_ids("LONGITUDINAL_DEPRESCRIBING", "easy", True)):
         observation = first(env, scenario_id)
-        for candidate in [c for c in observation.candidates if c.action_type is T.STOP_DRUG]:
+        legal = set(env.legal_candidate_ids())
+        stops = [c for c in observation.candidates if c.action_type is T.STOP_DRUG and c.candidate_id in legal]
+        for candidate in stops:
             indications = {item.drug_id: item.indication for item in env.scenario.patient.regimen}
             treated = indications[candidate.targets[0]]
             if treated and env.index.priority(treated) >= 1.5 and list(indications.values()).count(treated) == 1:
@@ -248,8 +251,13 @@ def doing_nothing_is_right_in_a_control(env: PolyGuardEnv) -> None:
     for name in ("DDI", "REGIMEN_RISK", "PRECISION_DOSING"):
         for scenario_id in known_ids(name, "easy", True):
             observation = first(env, scenario_id)
-            if observation.patient["to_check"]:
-                continue  # a missing lab comes first, in a control too
+            while observation.patient["to_check"]:
+                # A missing lab comes first, in a control too.
+                look = best_of(env, observation)
+                if look.action_type is T.FINISH:
+                    break  # nothing in the regimen hangs on it
+                assert look.action_type in LOOKS
+                observation = step(env, look)
             prices = env.price()
             finish = finish_of(observation)
             assert prices[finish.candidate_id] > 0.9

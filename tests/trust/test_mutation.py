@@ -30,7 +30,7 @@ def test_every_specification_holds(env: PolyGuardEnv, name: str) -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_changed_rule_is_caught(env: PolyGuardEnv, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant.apply(monkeypatch, env)
-    with pytest.raises((AssertionError, ZeroDivisionError, KeyError)):
+    with pytest.raises(AssertionError):
         BY_NAME[mutant.caught_by](env)
 
 

@@ -104,8 +104,8 @@ class Board:
         if broken:
             return Option(move, broken)
         later = risk_of(self.case, after(self.case, self.now, action, targets, self.facts), self.facts)
-        less = [now - then for now, then in zip(self.risk.parts, later.parts)]
-        return Option(move, (), *less, sum(less) - COST[action])
+        safety, dosing, burden, disease = (now - then for now, then in zip(self.risk.parts, later.parts))
+        return Option(move, (), safety, dosing, burden, disease, safety + dosing + burden + disease - COST[action])
 
     def best(self) -> list[int]:
         """Places of the legal options worth most, ties within rounding."""
