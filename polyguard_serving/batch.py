@@ -10,10 +10,11 @@ from typing import Any
 from polyguard_env.environment.messages import PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.refusals import Refusal, code_of, problem
+from polyguard_serving.sessions import Brief
 from polyguard_serving.tally import Tally
 from polyguard_serving.wire import VIEWS, Detail
 
-Call = tuple[str | None, Callable[[], PolyGuardObservation]]
+Call = tuple[str | None, Callable[[], PolyGuardObservation | Brief]]
 # A batch gives way to other callers after this long.
 SLICE_SECONDS = 0.004
 
@@ -40,6 +41,7 @@ async def run_batch(calls: Sequence[Call], detail: Detail, tally: Tally) -> dict
             rewards.append(seen.reward)
             done.append(seen.done)
             if view is not None:
+                assert isinstance(seen, PolyGuardObservation)
                 views.append(view(seen))
         if time.perf_counter() > until:
             await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from polyguard_serving.options import (
     StateOptions,
     StepOptions,
 )
-from polyguard_serving.sessions import EpisodeStore
+from polyguard_serving.sessions import Brief, EpisodeStore
 from polyguard_serving.tally import Tally
 from polyguard_serving.types import ServedAction
 from polyguard_serving.wire import VIEWS, Detail
@@ -89,7 +89,11 @@ class Host:
     async def batch_step(self, batch: BatchStep) -> dict[str, Any]:
         """Take many actions."""
 
+        brief = batch.detail is Detail.REWARD
+
         def call(name: str, action: int | str | ServedAction) -> Call:
+            if brief and isinstance(action, int):
+                return name, lambda: self._advanced(name, action)
             return name, lambda: self._acted(name, action)
 
         pairs = zip(batch.episode_ids, batch.actions, strict=True)
@@ -100,6 +104,13 @@ class Host:
         seen = self.store.step(name, whole)
         self.stepped(seen)
         return seen
+
+    def _advanced(self, name: str, place: int) -> Brief:
+        taken = self.store.advance(name, place)
+        self.tally.add("polyguard_steps", self.way)
+        if taken.done:
+            self._finished(self.store.get(name).seen)
+        return taken
 
     def restored(self, seen: PolyGuardObservation) -> None:
         """Count and log an episode that goes on from a checkpoint."""
@@ -118,12 +129,15 @@ class Host:
         """Count a step, and log the end of an episode."""
         self.tally.add("polyguard_steps", self.way)
         if seen.done:
-            self.tally.add("polyguard_episodes_finished", self.way)
-            self.log.event(
-                "episode_finished",
-                episode_id=seen.episode_id,
-                scenario_id=seen.scenario_id,
-                reward=seen.info.get("episode_reward"),
-                harm_events=seen.info.get("harm_events"),
-                way=self.way,
-            )
+            self._finished(seen)
+
+    def _finished(self, seen: PolyGuardObservation) -> None:
+        self.tally.add("polyguard_episodes_finished", self.way)
+        self.log.event(
+            "episode_finished",
+            episode_id=seen.episode_id,
+            scenario_id=seen.scenario_id,
+            reward=seen.info.get("episode_reward"),
+            harm_events=seen.info.get("harm_events"),
+            way=self.way,
+        )

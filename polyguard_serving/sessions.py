@@ -19,18 +19,37 @@ from polyguard_serving.refusals import Refusal
 LONGEST_RETRY_SECONDS = 60
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The part of an observation that a batch of rewards carries."""
+
+    episode_id: str
+    reward: float
+    done: bool
+
+
 class Episode:
     """A running episode.
 
     Attributes:
-        seen: its last observation.
         used: when it was last asked for, monotonic seconds.
     """
 
-    env: PolyGuardEnv
-    seen: PolyGuardObservation
-    used: float
+    __slots__ = ("_seen", "env", "used")
+
+    def __init__(self, env: PolyGuardEnv, seen: PolyGuardObservation, used: float) -> None:
+        self.env, self._seen, self.used = env, seen, used
+
+    @property
+    def seen(self) -> PolyGuardObservation:
+        """Its last observation; put in words when it is first asked for."""
+        if self._seen is None:
+            self._seen = self.env.observe()
+        return self._seen
+
+    @seen.setter
+    def seen(self, seen: PolyGuardObservation | None) -> None:
+        self._seen: PolyGuardObservation | None = seen
 
     def read(self, action: int | str) -> PolyGuardAction:
         """A short form of an action: a candidate's place, id or text.
@@ -161,6 +180,19 @@ class EpisodeStore:
         if self.ledger is not None:
             self.ledger.save(seen.episode_id, env.get_state())
         return seen
+
+    def advance(self, episode_id: str, place: int) -> Brief:
+        """Take the candidate at a place, and leave the observation for when it is asked for.
+
+        Raises:
+            PolyGuardError: no such episode, or it has ended.
+        """
+        episode = self.get(episode_id)
+        reward, done = episode.env.advance(place)
+        episode.seen = None
+        if self.ledger is not None:
+            self.ledger.save(episode_id, episode.env.get_state())
+        return Brief(episode_id, reward, done)
 
     def close(self, episode_id: str) -> None:
         """End an episode and free its slot.

@@ -103,6 +103,11 @@ class Episode:
         """True once the agent finished or the budget is spent."""
         return bool(self._finished[0]) or int(self._step[0]) >= self.scenario.budget
 
+    @property
+    def offered(self) -> int:
+        """Number of candidates of this step; 0 once the episode has ended."""
+        return int(self._offered[0])
+
     def legal(self, choice: int) -> bool:
         """True when a candidate of this step is legal."""
         return int(self._reason[choice]) == 0

@@ -83,7 +83,6 @@ DEFAULTS: dict[str, float] = {
     "hazard_load": 0.1,
     "hazard_unknown": 0.1,
     "severe_untreated": 2.0,
-    "relapse_days": 14.0,
     "follow_up_days": 90.0,
     # Candidates.
     "least_weight": 0.15,

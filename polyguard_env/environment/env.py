@@ -17,7 +17,7 @@ from polyguard_env.environment.messages import (
     trusted,
 )
 from polyguard_env.environment.observed import Shown, known_patient, known_regimen
-from polyguard_env.environment.reading import read_answer
+from polyguard_env.environment.reading import ID_MISMATCH, read_answer
 from polyguard_env.environment.render import compact_text
 from polyguard_env.environment.scenarios import ScenarioFactory, scenario_factory
 from polyguard_env.errors import PolyGuardError
@@ -47,7 +47,7 @@ class PolyGuardEnv:
         self.factory: ScenarioFactory = scenario_factory(self.knowledge)
         self._episode = Episode(self.engine)
         self._scenario: Scenario | None = None
-        self._candidates: list[Candidate] = []
+        self._candidates: list[Candidate] | None = []
         self._seed = 0
         self._episode_id = ""
         self._events: list[dict[str, Any]] = []
@@ -103,20 +103,36 @@ class PolyGuardEnv:
             PolyGuardError: no episode is running, or it has ended.
         """
         self._running()
-        choice, reasons = read_answer(action, self._candidates)
+        choice, reasons = read_answer(action, self._offered())
         cited = set(action.evidence_ids)
         hits, topic = 0, ""
         if choice is not None and self._episode.legal(choice):
             hits = len(cited & self._support(choice)) if cited else 0
             topic = self._episode.fetched(choice)
-        reward, named, legal, events = self._episode.take(
-            -1 if choice is None else choice, reasons, action.confidence, len(cited), hits
-        )
-        if topic:
-            self._fetch(topic)
-        self._verdict = reward, dict(zip(COLUMNS, self._episode.columns, strict=True)), legal, named
-        self._rewards.append(reward)
-        self._events += events
+        self._take(-1 if choice is None else choice, topic, reasons, action.confidence, len(cited), hits)
+        return self._observe()
+
+    def advance(self, place: int) -> tuple[float, bool]:
+        """Take the candidate at a place and observe nothing: what a caller of many episodes needs at each step.
+
+        Args:
+            place: among the candidates, from 0; one beyond them names none, as a wrong id does.
+
+        Returns:
+            The reward, and whether the episode has ended. `observe` gives the rest when it is wanted.
+
+        Raises:
+            PolyGuardError: no episode is running, or it has ended.
+        """
+        self._running()
+        episode = self._episode
+        known = 0 <= place < episode.offered
+        topic = episode.fetched(place) if known and episode.legal(place) else ""
+        self._take(place if known else -1, topic, 0 if known else ID_MISMATCH, None, 0, 0)
+        return self._rewards[-1], episode.ended
+
+    def observe(self) -> PolyGuardObservation:
+        """The observation of the episode as it stands."""
         return self._observe()
 
     @property
@@ -170,7 +186,7 @@ class PolyGuardEnv:
     def legal_candidate_ids(self) -> list[str]:
         """Ids of the legal candidates of this step (privileged)."""
         self._running()
-        return [c.candidate_id for place, c in enumerate(self._candidates) if self._episode.legal(place)]
+        return [c.candidate_id for place, c in enumerate(self._offered()) if self._episode.legal(place)]
 
     def price(self) -> dict[str, float]:
         """The reward each candidate of this step would get, by id (privileged; changes nothing).
@@ -179,12 +195,12 @@ class PolyGuardEnv:
         """
         self._running()
         prices = self._episode.prices()
-        return {c.candidate_id: price for c, price in zip(self._candidates, prices, strict=True)}
+        return {c.candidate_id: price for c, price in zip(self._offered(), prices, strict=True)}
 
     def supporting_facts(self, candidate_id: str) -> list[str]:
         """Fact ids that support a legal candidate, at most 8 (privileged)."""
         self._running()
-        place = next((i for i, c in enumerate(self._candidates) if c.candidate_id == candidate_id), None)
+        place = next((i for i, c in enumerate(self._offered()) if c.candidate_id == candidate_id), None)
         if place is None or not self._episode.legal(place):
             raise PolyGuardError("candidate_id", candidate_id, "use a legal candidate of this step")
         return sorted(self._support(place))[:MOST_FACTS]
@@ -249,6 +265,34 @@ class PolyGuardEnv:
             raise PolyGuardError("episode", self._episode_id, "the episode has ended; call reset()")
         return scenario
 
+    def _offered(self) -> list[Candidate]:
+        """The step's candidates, worked out when they are first asked for."""
+        if self._candidates is None:
+            self._candidates = self._put_in_words()
+        return self._candidates
+
+    def _put_in_words(self) -> list[Candidate]:
+        if self._episode.ended:
+            return []
+        return [
+            trusted(Candidate, {"candidate_id": f"c{number}", "action_type": kind, "targets": [*targets], "text": text})
+            for number, (kind, targets, text), _ in self._episode.candidates()
+        ]
+
+    def _take(self, choice: int, topic: str, reasons: int, confidence: float | None, cited: int, hits: int) -> None:
+        """Take one action and note what it brought.
+
+        Args:
+            topic: what it looks up, "" for nothing; the rest as `Episode.take`.
+        """
+        reward, named, legal, events = self._episode.take(choice, reasons, confidence, cited, hits)
+        if topic:
+            self._fetch(topic)
+        self._verdict = reward, dict(zip(COLUMNS, self._episode.columns, strict=True)), legal, named
+        self._rewards.append(reward)
+        self._events += events
+        self._candidates = None
+
     def _support(self, choice: int) -> set[str]:
         before, after = self._episode.compared(choice)
         return supporting_facts(before, after, self.index)
@@ -278,10 +322,7 @@ class PolyGuardEnv:
         scenario, episode = self._running_scenario(), self._episode
         state = episode.shown()
         ended = episode.ended
-        self._candidates = [
-            trusted(Candidate, {"candidate_id": f"c{number}", "action_type": kind, "targets": [*targets], "text": text})
-            for number, (kind, targets, text), _ in (episode.candidates() if not ended else ())
-        ]
+        offered = self._candidates = self._put_in_words()
         patient = self._known_patient(state, scenario)
         regimen = known_regimen(state, scenario, self.index)
         evidence = self._evidence(scenario)
@@ -302,9 +343,9 @@ class PolyGuardEnv:
                 "steps_left": scenario.budget - episode.steps,
                 "patient": patient,
                 "regimen": regimen,
-                "candidates": list(self._candidates),
+                "candidates": list(offered),
                 "evidence": evidence,
-                "text": compact_text(patient, regimen, self._candidates, state, scenario, self.index, evidence),
+                "text": compact_text(patient, regimen, offered, state, scenario, self.index, evidence),
                 "done": ended,
                 "reward": reward,
                 "columns": columns,
