@@ -23,7 +23,6 @@ TUNING = {
     "illegal_share": "how often an easy step shows an illegal option",
     "raise": "how far an offered dose goes up",
     "cut": "how far an offered dose goes down",
-    "relapse_days": "nothing reads it",
     "cost_hold": "no step offers to hold a dose",
     "withdrawal_contraindicated": "no taper rule is graded so",
 }
