@@ -90,7 +90,7 @@ def deploy(hub: Hub, plan: SpacePlan, say: Say) -> DeployedSpace:
         raise PolyGuardError("space", repo_id, "the hub names no address for it: open its page and check its settings")
     seconds = round(time.monotonic() - began, 1)
     url = host.rstrip("/")
-    _answering(url, hub.token() if plan.private else "", hub.answer_timeout, say)
+    answering(url, hub.token() if plan.private else "", hub.answer_timeout, say)
     return DeployedSpace(
         repo_id, f"{hub.url}/spaces/{repo_id}", url, commit, str(runtime.hardware or plan.hardware), seconds
     )
@@ -177,8 +177,8 @@ def _log(api: HfApi, repo_id: str, build: bool) -> str:
     return "\n".join(lines[-LOG_LINES:]) or "(empty)"
 
 
-def _answering(url: str, token: str, seconds: float, say: Say) -> None:
-    """Return once the application says it is healthy; a private Space wants the hub's token.
+def answering(url: str, token: str, seconds: float, say: Say, path: str = "/health") -> None:
+    """Return once the application says it is healthy, or ready at "/ready"; a private Space wants the hub's token.
 
     Raises:
         PolyGuardError: it does not within that time.
@@ -188,15 +188,17 @@ def _answering(url: str, token: str, seconds: float, say: Say) -> None:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     while time.monotonic() < deadline:
         try:
-            answer = httpx.get(f"{url}/health", headers=headers, timeout=10.0, trust_env=not on_loopback(url))
+            answer = httpx.get(f"{url}{path}", headers=headers, timeout=10.0, trust_env=not on_loopback(url))
             if answer.status_code == 200:
-                say(f"{url}: healthy")
+                say(f"{url}: {path[1:]}")
                 return
             told = f"HTTP {answer.status_code}"
         except httpx.HTTPError as error:
             told = type(error).__name__
         time.sleep(min(1.0, seconds / 10))
-    raise PolyGuardError("space", url, f"it runs but is not healthy after {seconds:.0f} s ({told}): read its run log")
+    raise PolyGuardError(
+        "space", url, f"it runs but {path} does not answer after {seconds:.0f} s ({told}): read its run log"
+    )
 
 
 def runner_status(url: str, token: str) -> dict[str, Any]:

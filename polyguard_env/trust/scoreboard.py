@@ -19,7 +19,7 @@ from polyguard_env.trust.acceptance import LINES, Violation, highest_attack, vio
 from polyguard_env.trust.attacks import NAMES, attack
 from polyguard_env.trust.attainable import Best, attainable
 from polyguard_env.trust.groups import group_spread
-from polyguard_env.trust.harm import correlation, simulate
+from polyguard_env.trust.harm import correlation, simulate, within
 from polyguard_env.trust.measure import LADDER, Plan, means, play_panel
 from polyguard_env.trust.second.agreement import agreement
 from polyguard_env.trust.shape import collect
@@ -162,11 +162,13 @@ def leakage_part(env: PolyGuardEnv, plan: Plan) -> dict[str, Any]:
 
 
 def harm_part(frame: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Correlations pooled and by sub-environment, and each policy's means."""
+    """Correlations pooled and by sub-environment where harm differs between policies, and each policy's means."""
     by_policy = frame.groupby("policy", sort=False)[["reward", "harm", "avoided"]].mean()
     return correlation(frame, seed) | {
         "by_sub_environment": {
-            str(name): correlation(part, seed) for name, part in frame.groupby("sub_environment", sort=False)
+            str(name): correlation(part, seed)
+            for name, part in frame.groupby("sub_environment", sort=False)
+            if len(within(part)) and not part["control"].all()
         },
         "by_policy": {str(name): {str(k): float(v) for k, v in row.items()} for name, row in by_policy.iterrows()},
     }

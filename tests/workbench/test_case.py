@@ -115,7 +115,7 @@ def test_the_network_draws_each_pair_once_by_its_worst_finding() -> None:
 
 
 def test_the_export_holds_the_whole_case_and_names_what_it_rests_on() -> None:
-    case = of_scenario("train-DDI-medium-000004")
+    case = of_scenario("train-DDI-medium-000005")
     case.take(PolyGuardAction(candidate_id=case.observation.candidates[0].candidate_id), "you")
     told = json.loads(json.dumps(case.exported({"label": "none"})))
     assert told["steps"][0]["by"] == "you" and told["knowledge_fingerprint"] == case.env.knowledge.fingerprint

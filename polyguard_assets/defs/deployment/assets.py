@@ -11,7 +11,7 @@ from polyguard_assets.contract import verify
 from polyguard_assets.hub import Hub
 from polyguard_assets.paths import reports_folder, within_project
 from polyguard_assets.space_files import environment_files, evidence_files, runner_files
-from polyguard_assets.spaces import DeployedSpace, SpacePlan, deploy, runner_status
+from polyguard_assets.spaces import DeployedSpace, SpacePlan, answering, deploy, runner_status
 from polyguard_assets.training.model_runs import model_runs
 from polyguard_assets.training.publish import write_json
 from polyguard_assets.versions import source_version
@@ -55,6 +55,8 @@ def environment_space(context: dg.AssetExecutionContext, hub: Hub) -> dg.Materia
     with failing_clearly():
         plan = SpacePlan(ENVIRONMENT_NAME, environment_files(), variables=PUBLIC)
         space = deploy(hub, plan, context.log.info)
+        # The first start of an image without compiled rules compiles them.
+        answering(space.url, "", hub.answer_timeout, context.log.info, "/ready")
         verified = verify(space.url)
         report = {
             "space": space.repo_id, "page": space.page, "commit": space.commit, "hardware": space.hardware,

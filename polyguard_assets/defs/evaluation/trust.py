@@ -30,7 +30,7 @@ CHECK_LINES = LINES | {
 
 
 # Lines the environment does not meet yet (docs/trust.md says by how much): reported as warnings. The others block.
-NOT_MET = frozenset({"no_leak_best_candidate", "no_leak_control", "harm_correlation"})
+NOT_MET = frozenset({"no_leak_best_candidate"})
 
 
 class TrustSizes(dg.Config):  # type: ignore[misc]
