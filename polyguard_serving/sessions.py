@@ -38,7 +38,8 @@ class Episode:
     __slots__ = ("_seen", "env", "used")
 
     def __init__(self, env: PolyGuardEnv, seen: PolyGuardObservation, used: float) -> None:
-        self.env, self._seen, self.used = env, seen, used
+        self.env, self.used = env, used
+        self._seen: PolyGuardObservation | None = seen
 
     @property
     def seen(self) -> PolyGuardObservation:
@@ -49,7 +50,7 @@ class Episode:
 
     @seen.setter
     def seen(self, seen: PolyGuardObservation | None) -> None:
-        self._seen: PolyGuardObservation | None = seen
+        self._seen = seen
 
     def read(self, action: int | str) -> PolyGuardAction:
         """A short form of an action: a candidate's place, id or text.
