@@ -28,7 +28,7 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
     sft_share: float = 0.3
     sft_epochs: float = 1.0
     sft_batch: int = 8
-    grpo_steps: int = 60
+    grpo_steps: int = 40
     grpo_prompts: int = 16
     seed: int = 7
     postsave_prompts: int = 8
