@@ -36,7 +36,7 @@ class Patient:
         measurements: measurement id (`measurements.csv`) to value in that row's unit.
         frailty: Clinical Frailty Scale, 1-9.
         falls: falls in the last year.
-        allergies: drug ids or class ids.
+        allergies: ids of drugs, classes and other allergens (`allergens.csv`).
         genotype: gene to phenotype, for example {"CYP2C19": "poor"}.
         child_pugh: "", "A", "B" or "C" ("" without known liver disease).
         regimen: drugs taken now.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.allergens import allergy_ids, near_allergens
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.model import Patient, RegimenItem
@@ -92,7 +93,10 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
         measurements={
             name: measurement(name, value) for name, value in mapped(data, "measurements").items()
         },
-        allergies=tuple(str(name) for name in listed(data, "allergies")),
+        allergies=tuple(dict.fromkeys(
+            told for place, name in enumerate(listed(data, "allergies"))
+            for told in allergy(name, f"allergies[{place}]", knowledge)
+        )),
         genotype={gene: phenotype(gene, kind) for gene, kind in mapped(data, "genotype").items()},
         child_pugh=data.get("child_pugh", ""),
         regimen=items,
@@ -227,6 +231,20 @@ def resolve_drug(name: str, knowledge: KnowledgeBase, field: str) -> tuple[str, 
     if not found:
         near = ", ".join(knowledge.suggest(name)[:3])
         raise PolyGuardError(field, name, f"check the spelling; known names near it: {near or 'none'}")
+    return found
+
+
+def allergy(name: Any, field: str, knowledge: KnowledgeBase) -> tuple[str, ...]:
+    """Drug ids, a class id or the id of another allergen (`allergens.csv`) that an entry names.
+
+    Raises:
+        PolyGuardError: none of these is written so; an allergy that nobody recognises would protect nobody.
+    """
+    found = allergy_ids(name, knowledge.resolve_all) if isinstance(name, str) and name.strip() else ()
+    if not found:
+        near = [*near_allergens(str(name)), *knowledge.suggest(str(name))[:3]]
+        fix = f"write a drug, a drug class or an allergen of allergens.csv; near it: {', '.join(near) or 'none'}"
+        raise PolyGuardError(field, name, f"{fix}; an empty list says there are none")
     return found
 
 

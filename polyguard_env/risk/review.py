@@ -10,6 +10,7 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Interaction, Rule, Severity
 from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.risk.allergies import allergy_findings
 from polyguard_env.risk.burden import burden_findings
 from polyguard_env.risk.calculators import ckd_epi_2021, cockcroft_gault
 from polyguard_env.risk.combinations import combination_findings
@@ -57,8 +58,9 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
             fix = f"use a known drug id{f' such as {near}' if near else ''}"
             raise PolyGuardError("regimen.drug_id", item.drug_id, fix)
     index = rule_index(knowledge)
-    # Genotypes stay out of the environment's inner loop: its observations do not show them.
-    findings = find_all(patient, patient.regimen, index) + gene_findings(patient, patient.regimen, index)
+    findings = find_all(patient, patient.regimen, index)
+    # Not in the environment's inner loop: nobody there takes what they are allergic to, and no genotype is shown.
+    findings += gene_findings(patient, patient.regimen, index) + allergy_findings(patient, patient.regimen, index)
     return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from polyguard_env.errors import PolyGuardError
-from polyguard_env.knowledge.names import normalise
+from polyguard_env.knowledge.allergens import drug_allergy
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.model import Patient, RegimenItem, Sex
 from polyguard_env.sources.catalogue import described
@@ -122,13 +121,6 @@ def condition_of(coded: str) -> str:
 
 
 @cache
-def allergen_classes() -> dict[str, str]:
-    """Normalised class name to class id, for allergies to a whole class ("Penicillins")."""
-    rows = read_fragments("classes")
-    return {normalise(name): row["class_id"] for row in rows for name in (row["name"], row["class_id"])}
-
-
-@cache
 def observation_codes() -> dict[str, tuple[str, dict[str, float]]]:
     """Code ("loinc|...", "nhanes|...") to measurement id and, by unit, the factor to that table's unit."""
     found: dict[str, tuple[str, dict[str, float]]] = {}
@@ -222,7 +214,7 @@ def to_patients(records: Iterable[PatientRecord], resolver: Resolver) -> Joined:
         patient, lost, codes, assumed = to_patient(record, resolver)
         unresolved.update(lost)
         unmapped.update(codes)
-        allergens.update(name for name in record.allergies if not allergy_of(name, resolver))
+        allergens.update(name for name in record.allergies if not drug_allergy(name, resolver.resolve_all))
         patients.append(patient)
         rows.append(
             (record.source, described(record.source).year, patient.patient_id, patient.age, patient.sex,
@@ -249,7 +241,7 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
             days[drug_id] = max(days.get(drug_id, 0.0), time)
     conditions = [condition_of(code) for code in record.conditions]
     codes = [code for code, known in zip(record.conditions, conditions, strict=True) if not known]
-    allergies = [place for name in record.allergies for place in allergy_of(name, resolver)]
+    allergies = [place for name in record.allergies for place in drug_allergy(name, resolver.resolve_all)]
     sex: Sex = "F" if record.sex == "F" else "M"
     patient = Patient(
         patient_id=f"{record.source}:{record.patient_id}",
@@ -263,16 +255,6 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
         regimen=tuple(RegimenItem(drug_id, days=max(1, round(time))) for drug_id, time in days.items()),
     )
     return patient, lost, codes, assumed
-
-
-def allergy_of(name: str, resolver: Resolver) -> tuple[str, ...]:
-    """Drug ids of an allergen, else its class id; empty when it is neither."""
-    plain = normalise(
-        re.sub(r"^allergy to ", "", re.sub(r"\([^)]*\)", " ", name), flags=re.IGNORECASE).replace("_", " ")
-    )
-    found = resolver.resolve_all(plain)
-    class_id = allergen_classes().get(plain) or allergen_classes().get(f"{plain}s")
-    return found or ((class_id,) if class_id else ())
 
 
 def listed(counts: Mapping[str, int], most: int = 50) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ import pytest
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.reading import patient_from, read_patient
 
 GOOD: dict[str, Any] = {
@@ -64,6 +65,13 @@ def test_a_combination_product_becomes_its_ingredients() -> None:
         ({"regimen": [{"drug": "digoxin", "dose": 0.25, "unit": "mL"}]}, "regimen[0].unit", "mg"),
         ({"regimen": [{"drug": "digoxin", "dose": -1}]}, "regimen[0].dose", "impossible"),
         ({"regimen": [{"name": "digoxin"}]}, "regimen[0]", "drug"),
+        ({"allergies": ["penicilin"]}, "allergies[0]", "penicillin"),
+        ({"allergies": ["latex", "amoxicilin"]}, "allergies[1]", "amoxicillin"),
+        ({"allergies": ["peanuts", "latx"]}, "allergies[1]", "latex"),
+        ({"allergies": ["cefalosporins", "cephalosporns"]}, "allergies[1]", "cephalosporin"),
+        ({"allergies": [""]}, "allergies[0]", "empty list"),
+        ({"allergies": [None]}, "allergies[0]", "drug class"),
+        ({"allergies": "latex"}, "allergies", "list"),
         ({"child_pugh": "D"}, "child_pugh", "A, B, C"),
         ({"genotype": {"CYP2C19": "slow"}}, "genotype.CYP2C19", "poor"),
         ({"genotype": {"CYP2X19": "poor"}}, "genotype.CYP2X19", "CYP2C19"),
@@ -74,6 +82,22 @@ def test_a_bad_value_names_field_and_fix(changed: dict[str, Any], field: str, fi
     error = refused(**changed)
     assert error.field == field
     assert fix in str(error)
+
+
+@pytest.mark.parametrize(
+    ("written", "ids"),
+    [("Augmentin", ("amoxicillin", "clavulanic_acid")), ("Penicillin", ("penicillins",)),
+     ("sulfa drugs", ("sulfonamides",)), ("NSAIDs", ("nsaids",)), ("ACE inhibitor", ("ace_inhibitors",)),
+     ("Allergy to tetracycline (finding)", ("tetracycline",)), ("tetracyclines", ("tetracyclines",)),
+     ("contrast dye", ("iodinated_contrast",)), ("Latex", ("latex",)), ("eggs", ("egg",)), ("peanut", ("peanut",))],
+)  # fmt: skip
+def test_an_allergy_is_a_drug_else_a_class_else_another_allergen(written: str, ids: tuple[str, ...]) -> None:
+    assert set(made(allergies=[written]).allergies) == set(ids)
+
+
+def test_a_class_id_names_its_own_class() -> None:
+    classes = [row["class_id"] for row in read_fragments("classes")]
+    assert [made(allergies=[name]).allergies for name in classes] == [(name,) for name in classes]
 
 
 def test_a_missing_field_is_named() -> None:

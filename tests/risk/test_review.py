@@ -85,3 +85,11 @@ def test_a_known_genotype_makes_a_finding() -> None:
     assert finding.severity == "major" and finding.management.startswith("avoid") and "cpic" in finding.evidence_ids
     other = replace(person, genotype={"CYP2C19": "rapid"})
     assert not [f for f in review_regimen(other, KnowledgeBase.default()).findings if "CYP2C19" in f.mechanism]
+
+
+def test_a_drug_that_the_patient_is_allergic_to_is_contraindicated() -> None:
+    person = replace(patient("amoxicillin", "warfarin"), allergies=("penicillins", "latex"))
+    (finding,) = [f for f in review_regimen(person, KnowledgeBase.default()).findings if "allergy" in f.mechanism]
+    assert (finding.drugs, finding.severity, finding.management) == (("amoxicillin",), "contraindicated", "avoid")
+    unharmed = replace(person, allergies=("latex", "sulfonamides"))
+    assert not [f for f in review_regimen(unharmed, KnowledgeBase.default()).findings if "allergy" in f.mechanism]

@@ -89,7 +89,7 @@ def test_a_missing_model_is_said_and_nobody_stands_in(services: PolicyServices) 
 
 def test_every_view_is_whole_and_escapes_what_was_entered(services: PolicyServices) -> None:
     evil = "<script>alert(1)</script>"
-    person = {"age": 81, "sex": "F", "weight": 62, "height": 158, "patient_id": evil, "allergies": [evil]}
+    person = {"age": 81, "sex": "F", "weight": 62, "height": 158, "patient_id": evil, "allergies": ["latex"]}
     case = json_patient(json.dumps(person | {"regimen": ["warfarin", "ibuprofen"]}))
     case.take(PolyGuardAction(candidate_id=case.observation.candidates[0].candidate_id), "you")
     found = case.findings()
