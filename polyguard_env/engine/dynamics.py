@@ -115,6 +115,7 @@ def apply(facts, sc, st, kind, a, b, value, w):
     days = 0 if kind == at.FINISH else sc.step_days
     old_withdrawals = st.withdrawals
     changed = -1
+    st.last_from = st.last_dose = 0.0
     if kind == at.STOP or kind == at.SUBSTITUTE or kind == at.RECOMMEND or kind == at.TAPER:
         k = slot_of(st, a)
         group = st.group[k]
@@ -147,6 +148,7 @@ def apply(facts, sc, st, kind, a, b, value, w):
             cut = (st.dose[k] - value) / st.initial[k]
             if cut > facts.taper[place].max_fraction + 1e-9:
                 _withdraw(facts, st, a, facts.taper[place].severity)
+        st.last_from, st.last_dose = st.dose[k], value
         st.dose[k] = value
         if kind == at.REDUCE:
             st.reduced[k] = 1
@@ -201,6 +203,7 @@ def idle(sc, st):
     st.day += sc.step_days
     st.step += 1
     st.last_kind, st.last_a, st.last_b = -1, -1, -1
+    st.last_from = st.last_dose = 0.0
 
 
 @compiled

@@ -44,6 +44,7 @@ def fill(facts, sc, st, seed, w):
         st.product_known[k] = 0 if sc.hidden_product[k] else 1
     st.known, st.monitored, st.chart_known, st.tested = sc.measured & ~sc.hidden, 0, 0, 0
     st.withdrawals, st.reviews, st.keeps, st.last_kind, st.last_a, st.last_b = 0, 0, 0, -1, -1, -1
+    st.last_from = st.last_dose = 0.0
     st.harm, st.severe_harm = 0, 0
     st.hazard = st.severe_hazard = 0.0
     st.total = st.last_reward = 0.0
@@ -193,18 +194,21 @@ def harm(facts, sc, st, before, ended, w):
 
 @compiled
 def _combination_harm(p, sc, st, ended, events):
-    """Dangerous combinations that nobody found are prescribed after the study: their harm is what the study left."""
+    """Dangerous combinations that nobody found are prescribed after the study: their harm is what the study left.
+
+    The danger of a combination is the weight of its worst interaction, major or contraindicated.
+    """
     happened = 0
     if not ended:
         return 0
     for place in range(sc.combinations):
         if sc.danger[place] > 0 and (st.tested >> place) & 1 == 0:
-            severe = sc.danger[place] >= p[WEIGHT + at.MAJOR]
-            rate = p[HAZARD + (at.MAJOR if severe else at.MODERATE)]
+            severity = at.CONTRAINDICATED if sc.danger[place] > p[WEIGHT + at.MAJOR] else at.MAJOR
+            rate = p[HAZARD + severity]
             st.hazard += rate
-            st.severe_hazard += rate if severe else 0.0
+            st.severe_hazard += rate
             if _struck(sc.key, st.seed, 0, np.int64(1_000_000 + place), rate):
-                happened = _note(st, events, happened, np.int64(p[FOLLOW_UP]), 1_000_000 + place, severe)
+                happened = _note(st, events, happened, np.int64(p[FOLLOW_UP]), 1_000_000 + place, True)
     return happened
 
 

@@ -166,6 +166,7 @@ STATE = np.dtype(
         ("withdrawals", i4), ("w_drug", i4, (WITHDRAWALS,)), ("w_severity", i1, (WITHDRAWALS,)),
         ("w_days", i4, (WITHDRAWALS,)),
         ("reviews", i4), ("keeps", i4), ("last_kind", i4), ("last_a", i4), ("last_b", i4),
+        ("last_from", f8), ("last_dose", f8),
         ("harm", i4), ("severe_harm", i4), ("hazard", f8), ("severe_hazard", f8), ("total", f8),
         ("last_reward", f8),
         ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("severe", i4),

@@ -51,7 +51,7 @@ def conduct(facts, sc, st, row):
     if row.kind == at.REVIEW and (st.reviews >= 1 or actionable):
         bits |= 1 << at.REVIEW_ABUSE
     same = row.kind == st.last_kind and row.a == st.last_a and row.b == st.last_b
-    if same and row.kind != at.TAPER:
+    if same and row.value == st.last_dose and row.kind != at.TAPER:
         bits |= 1 << (at.NO_OP_RETRY if no_op(row.kind) else at.ACTION_LOOP)
     if row.kind == at.ORDER and (st.monitored >> np.int64(row.a)) & 1 == 1:
         bits |= 1 << at.ACTION_LOOP
@@ -62,9 +62,21 @@ def conduct(facts, sc, st, row):
             bits |= 1 << at.UNDONE_CHANGE
     if row.kind == at.STOP and st.last_kind == at.ADD and st.last_a == row.a:
         bits |= 1 << at.UNDONE_CHANGE
+    if takes_dose_back(st, row):
+        bits |= 1 << at.UNDONE_CHANGE
     if needless(facts, st, row):
         bits |= 1 << at.NEEDLESS_CHANGE
     return bits
+
+
+@compiled
+def takes_dose_back(st, row):
+    """True for a dose change that undoes the last one: the other way, back to the dose before it or past that."""
+    if row.a != st.last_a:
+        return False
+    if row.kind == at.INCREASE:
+        return st.last_kind == at.REDUCE and row.value >= st.last_from
+    return row.kind == at.REDUCE and st.last_kind == at.INCREASE and row.value <= st.last_from
 
 
 @compiled

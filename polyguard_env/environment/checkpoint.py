@@ -14,6 +14,7 @@ from polyguard_env.errors import PolyGuardError
 FIX = "pass the unchanged result of get_state()"
 COUNT = Field(ge=0, le=1_000_000)
 LAST = Annotated[int, Field(ge=-2, le=1_000_000)]
+DOSE = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
 AMOUNT = Field(ge=0.0, le=1e9, allow_inf_nan=False)
 
 
@@ -48,7 +49,7 @@ class SavedWithdrawal(Saved):
 
 
 class SavedState(Saved):
-    """A state. Last actions are (kind, targets) by place, -1 for none."""
+    """A state. The last action is (kind, targets) by place, -1 for none; its dose change (from, to) in daily doses."""
 
     seed: int = Field(ge=0, lt=2**63)
     step: int = COUNT
@@ -63,6 +64,7 @@ class SavedState(Saved):
     reviews: int = COUNT
     keeps: int = COUNT
     last_action: tuple[LAST, LAST, LAST]
+    last_dose: tuple[DOSE, DOSE]
     harm: tuple[int, int]
     hazard: tuple[float, float]
     total: float = AMOUNT
@@ -131,6 +133,7 @@ def dump(episode: Episode) -> dict[str, Any]:
         "reviews": int(state["reviews"]),
         "keeps": int(state["keeps"]),
         "last_action": [int(state[name]) for name in ("last_kind", "last_a", "last_b")],
+        "last_dose": [float(state[name]) for name in ("last_from", "last_dose")],
         "harm": [int(state["harm"]), int(state["severe_harm"])],
         "hazard": [float(state["hazard"]), float(state["severe_hazard"])],
         "total": float(state["total"]),
@@ -170,6 +173,7 @@ def load(episode: Episode, saved: SavedState) -> None:
         state["w_severity"][k], state["w_days"][k] = entry.severity, entry.days_left
     for name, number in zip(("last_kind", "last_a", "last_b"), saved.last_action, strict=True):
         state[name] = number
+    state["last_from"], state["last_dose"] = saved.last_dose
     state["harm"], state["severe_harm"] = saved.harm
     state["hazard"], state["severe_hazard"] = saved.hazard
     episode.restore()

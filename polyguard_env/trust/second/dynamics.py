@@ -54,7 +54,8 @@ class Situation:
 
     Attributes:
         unknown: what is hidden and not found out yet. monitored: measurements ordered.
-        withdrawals: drug to severity and days left. last: kind and drugs of the last move, () after a wasted step.
+        withdrawals: drug to severity and days left. last: the last move as `key_of` tells it, () after a wasted step.
+        last_from: dose before the last move, when that changed a dose.
     """
 
     drugs: dict[str, Drug]
@@ -68,6 +69,7 @@ class Situation:
     reviews: int = 0
     keeps: int = 0
     last: tuple[str, ...] = ()
+    last_from: float = 0.0
 
 
 def begin(case: Case, facts: Facts) -> Situation:
@@ -85,9 +87,7 @@ def same(measurement: str) -> str:
 
 
 def key_of(action: str, targets: Sequence[str]) -> tuple[str, ...]:
-    """What makes a move the same as another: its kind and what it acts on, whatever the dose."""
-    if action in ("REDUCE_DOSE", "INCREASE_DOSE"):
-        return action, targets[0]
+    """What makes a move the same as another: its kind, what it acts on and the dose."""
     return action, *(same(name) if action == "ORDER_MONITORING" else name for name in targets)
 
 
@@ -121,6 +121,7 @@ def after(case: Case, before: Situation, action: str, targets: Sequence[str], fa
         if taken.dose <= 0:
             del now.drugs[targets[0]]
     elif action in ("REDUCE_DOSE", "INCREASE_DOSE"):
+        now.last_from = now.drugs[targets[0]].dose
         change(now, targets[0], float(targets[1]), facts)
         now.drugs[targets[0]].reduced |= action == "REDUCE_DOSE"
     elif action == "ORDER_MONITORING":

@@ -214,7 +214,7 @@ def hazard(case: Case, risk: Risk, before: int, now: Situation) -> tuple[float, 
     """Hazard of the days since `before`, and of the follow-up once the episode is over: of all harm, of severe harm."""
     over = now.finished or now.step >= case.budget
     if case.combinations:
-        rates = [HAZARD["major"] for severity, _ in risk.weights.values()] if over else []
+        rates = [HAZARD[severity] for severity, _ in risk.weights.values()] if over else []
         return sum(rates), sum(rates)
     days = float(now.day - before)
     days += case.budget * case.step_days + FOLLOW_UP - now.day if over else 0

@@ -30,6 +30,7 @@ COST = {
 ASK = "REQUEST_SPECIALIST_REVIEW"
 IDLE = ("KEEP_REGIMEN", "FINISH", ASK, "HOLD_DOSE")
 LOOKS = ("ORDER_MONITORING", "FETCH_EXTERNAL_EVIDENCE", "DECOMPOSE_NEW_DRUG")
+DOSES = {"INCREASE_DOSE", "REDUCE_DOSE"}
 WORTH_DOING = 0.15
 Move = tuple[str, tuple[str, ...]]
 
@@ -178,6 +179,10 @@ class Board:
             switched = now.last[0] in ("SUBSTITUTE_DRUG", "RECOMMEND_ALTERNATIVE") and now.last[2] == targets[0]
             added = action == "STOP_DRUG" and now.last[0] == "ADD_DRUG" and now.last[1] == targets[0]
             if switched or added:
+                found.add("undone_change")
+        if now.last and {action, now.last[0]} == DOSES and targets[0] == now.last[1]:
+            dose = float(targets[1])
+            if dose >= now.last_from if action == "INCREASE_DOSE" else dose <= now.last_from:
                 found.add("undone_change")
         if option.changes and not actionable and option.worth <= 0.0:
             found.add("needless_change")
