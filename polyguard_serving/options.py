@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from polyguard_env.environment.answers import LONGEST_ANSWER
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS
 from polyguard_env.environment.splits import SPLITS
 from polyguard_env.errors import PolyGuardError
@@ -33,7 +34,7 @@ LEAST_SECONDS, MOST_SECONDS = 0.25, 3600.0
 SCENARIO_PATTERN = f"^({'|'.join(SPLITS)})-({'|'.join(SUB_ENVIRONMENTS)})-({'|'.join(DIFFICULTIES)})-[0-9]{{1,6}}$"
 PATIENT_PATTERN = "^p?[0-9]{1,6}$"
 # Far above what a step takes: it is for a caller who would rather not wait behind a crowd.
-Seconds = Annotated[float, Field(ge=LEAST_SECONDS, le=MOST_SECONDS)]
+Seconds = Annotated[float, Field(ge=LEAST_SECONDS, le=MOST_SECONDS, strict=True)]
 
 
 class Options(BaseModel):
@@ -156,7 +157,9 @@ class Checkpoint(BaseModel):
 
 
 BatchAction = (
-    Annotated[int, Field(ge=0, le=1000, strict=True), WHOLE] | Annotated[str, Field(max_length=512)] | ServedAction
+    Annotated[int, Field(ge=0, le=1000, strict=True), WHOLE]
+    | Annotated[str, Field(max_length=LONGEST_ANSWER)]
+    | ServedAction
 )
 
 
@@ -185,7 +188,8 @@ class BatchStep(Options):
 
     Attributes:
         episode_ids: the episodes.
-        actions: for each a candidate's id or text, its place among the candidates (from 0), or a whole action.
+        actions: for each its place among the candidates (from 0), a whole action, or an answer as a model writes it: a
+            candidate's text or id, or JSON of an action.
     """
 
     episode_ids: list[EPISODE_ID] = Field(min_length=1, max_length=MOST_ITEMS)

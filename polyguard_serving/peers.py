@@ -80,10 +80,10 @@ class Peers:
         await asyncio.shield(line.opening)
         return await line.ask(operation, body)
 
-    async def gather(self, operation: str) -> list[bytes]:
+    async def gather(self, operation: str, body: bytes = b"{}") -> list[bytes]:
         """All other workers' answers, without those that are being restarted."""
         answers = await asyncio.gather(
-            *(self.ask(other, operation, b"{}") for other in self.others), return_exceptions=True
+            *(self.ask(other, operation, body) for other in self.others), return_exceptions=True
         )
         return [answer for answer in answers if isinstance(answer, bytes)]
 

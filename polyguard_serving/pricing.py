@@ -10,16 +10,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from polyguard_env.environment.answers import LONGEST_ANSWER, LONGEST_TEXT, chosen
 from polyguard_env.environment.env import PolyGuardEnv
-from polyguard_env.environment.messages import Candidate, PolyGuardAction
+from polyguard_env.environment.messages import Candidate
 from polyguard_env.environment.reading import read_answer
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.options import SEED, Options, ScenarioId
 
 CACHED_STATES = 20_000
-LONGEST_ACTION_TEXT = 512
-# A model's answer may ramble: it is priced as malformed, not refused.
-LONGEST_ANSWER = 16_384
 
 
 class PriceItem(Options):
@@ -27,12 +25,14 @@ class PriceItem(Options):
 
     Attributes:
         prefix: texts of the actions taken before it.
-        actions: answers to price: candidates' texts, or whatever a model wrote.
+        actions: answers to price: a candidate's text or id, JSON of an action, or whatever a model wrote, read as
+            `parse_answer` reads it. What cannot be read is priced as malformed, not refused. A price is that of the
+            candidate named, taken with certainty and without evidence: what JSON says of either does not change it.
         seed: of the episode.
     """
 
     scenario_id: ScenarioId
-    prefix: list[Annotated[str, Field(max_length=LONGEST_ACTION_TEXT)]] = Field(default_factory=list, max_length=64)
+    prefix: list[Annotated[str, Field(max_length=LONGEST_TEXT)]] = Field(default_factory=list, max_length=64)
     actions: list[Annotated[str, Field(max_length=LONGEST_ANSWER)]] = Field(min_length=1, max_length=64)
     seed: SEED = 0
 
@@ -109,7 +109,7 @@ class Pricer:
         for text in prefix:
             if observation.done or _named(text, observation.candidates) is None:
                 raise PolyGuardError("prefix", text, f"{scenario_id} with seed {seed} does not offer this action here")
-            observation = self.env.step(PolyGuardAction(text=text))
+            observation = self.env.step(chosen(text, observation.candidates))
         if observation.done:
             raise PolyGuardError("prefix", list(prefix), f"the episode of {scenario_id} ends before its last action")
         prices = self.env.price()
@@ -119,6 +119,4 @@ class Pricer:
 
 def _named(text: str, candidates: list[Candidate] | tuple[Candidate, ...]) -> int | None:
     """The place of the candidate an answer names, None when it names none."""
-    if len(text) > LONGEST_ACTION_TEXT:
-        return None
-    return read_answer(PolyGuardAction(text=text), candidates)[0]
+    return read_answer(chosen(text, candidates), candidates)[0]

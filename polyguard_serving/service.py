@@ -21,9 +21,10 @@ from polyguard_serving.logs import Log
 from polyguard_serving.mcp.protocol import Mcp
 from polyguard_serving.mcp.tools import tools
 from polyguard_serving.offload import Offload
+from polyguard_serving.options import StateOptions
 from polyguard_serving.peers import Peers
 from polyguard_serving.pricing import Pricer
-from polyguard_serving.refusals import Refusal
+from polyguard_serving.refusals import Refusal, code_of
 from polyguard_serving.sessions import EpisodeStore, Slots
 from polyguard_serving.settings import Settings
 from polyguard_serving.tally import Tally
@@ -32,6 +33,8 @@ from polyguard_serving.ws.desk import Desk, OwnSlots, SessionSlots
 MOST_BATCH_EPISODES = 65_536
 REAP_SECONDS = 5.0
 LOADING_SECONDS = 30.0
+# The call between workers that asks for an episode which sessions play.
+IN_SESSIONS = "in_sessions"
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -139,9 +142,35 @@ class Service:
         }
         return self.tally.dump()
 
+    async def checkpoint(self, episode_id: str) -> dict[str, Any]:
+        """The checkpoint of an episode that runs over HTTP or in a session, on whichever worker.
+
+        Raises:
+            PolyGuardError: there is none.
+            Refusal: CONFLICT: several sessions play an episode of this id; BUSY: its worker is being restarted.
+        """
+        asked = StateOptions(episode_id=episode_id)
+        try:
+            return orjson.loads(await self.episodes.call("checkpoint", asked))["checkpoint"]  # type: ignore[no-any-return]
+        except PolyGuardError as error:
+            if code_of(error) != "NOT_FOUND":
+                raise
+            found = self.desk.checkpoints(episode_id)
+            if self.peers is not None:
+                for others in await self.peers.gather(IN_SESSIONS, asked.model_dump_json().encode()):
+                    found += orjson.loads(others)
+            if not found:
+                raise
+        if len(found) > 1:
+            fix = f"{len(found)} sessions play an episode of this id: name yours in its reset, or send the observation"
+            raise Refusal("CONFLICT", "episode_id", episode_id, fix)
+        return found[0]
+
     async def _peer_answer(self, operation: str, body: bytes) -> bytes:
         if operation == "tally":
             return orjson.dumps(self._own_tally())
+        if operation == IN_SESSIONS:
+            return orjson.dumps(self.desk.checkpoints(str(StateOptions.model_validate_json(body).episode_id)))
         return await self.episodes.answer(operation, body)
 
     async def loaded(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from polyguard_env.environment.answers import chosen
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import PolyGuardAction, PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
@@ -53,7 +54,7 @@ class Episode:
         self._seen = seen
 
     def read(self, action: int | str) -> PolyGuardAction:
-        """A short form of an action: a candidate's place, id or text.
+        """A short form of an action: a candidate's place, or an answer as a model writes it (`parse_answer`).
 
         A place beyond the candidates names none, as a wrong id does.
         """
@@ -62,9 +63,7 @@ class Episode:
             return PolyGuardAction(
                 candidate_id=candidates[action].candidate_id if action < len(candidates) else f"place {action}"
             )
-        if any(action == entry.candidate_id for entry in candidates):
-            return PolyGuardAction(candidate_id=action)
-        return PolyGuardAction(text=action)
+        return chosen(action, candidates)
 
 
 class Slots:
@@ -150,6 +149,10 @@ class EpisodeStore:
         episode.used = now
         self._held.move_to_end(str(episode_id))
         return episode
+
+    def peek(self, episode_id: str) -> Episode | None:
+        """An episode that is held, without a use of it being noted; None when there is none."""
+        return self._held.get(episode_id)
 
     def step(
         self,

@@ -21,8 +21,6 @@ class ServedAction(PolyGuardAction):
     """A `PolyGuardAction` as it travels; `metadata` is OpenEnv's own and is ignored."""
 
     metadata: dict[str, Any] = Field(default_factory=dict, description="ignored")
-    # A number, as the schema says: true is none.
-    confidence: float | None = Field(default=None, ge=0.0, le=1.0, strict=True)
 
 
 class ServedObservation(PolyGuardObservation):

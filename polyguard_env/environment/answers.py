@@ -1,6 +1,6 @@
 """From a language model's raw answer to an action: one strict reading, the same for server and training.
 
-An answer is either one JSON object with an action's fields, or a candidate's text and nothing else.
+An answer is either one JSON object with an action's fields, or a candidate's text or id and nothing else.
 Whatever is neither becomes an action that names no candidate, with the problem's name: the step is
 priced as malformed, and nothing a model writes can raise an error in the environment.
 """
@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from polyguard_env.environment.messages import PolyGuardAction
+from polyguard_env.environment.messages import Candidate, PolyGuardAction
 
 LONGEST_ANSWER = 16_384
 LONGEST_TEXT = 512
 DEEPEST = 2
+# White space of JSON; a reader that drops more would let hidden characters pass.
+SPACE = " \t\r\n"
 NAMELESS = PolyGuardAction()
 
 
@@ -60,9 +63,12 @@ def parse_answer(raw: str | bytes) -> Answer:
             return Answer(NAMELESS, "not_utf8")
     if len(raw) > LONGEST_ANSWER:
         return Answer(NAMELESS, "too_long")
-    if any("\ud800" <= character <= "\udfff" for character in raw):
-        return Answer(NAMELESS, "not_utf8")
-    text = raw.strip()
+    if not raw.isascii():
+        try:
+            raw.encode("utf-8")
+        except UnicodeEncodeError:
+            return Answer(NAMELESS, "not_utf8")
+    text = raw.strip(SPACE)
     if not text:
         return Answer(NAMELESS, "empty")
     if text[0] not in "{[":
@@ -75,6 +81,14 @@ def parse_answer(raw: str | bytes) -> Answer:
     except ValidationError as error:
         places = [str(part) for part in error.errors()[0]["loc"]]
         return Answer(NAMELESS, f"bad_field:{places[0]}" if places else "malformed_json")
+
+
+def chosen(raw: str | bytes, candidates: Iterable[Candidate]) -> PolyGuardAction:
+    """The action a raw answer takes among a step's candidates; text that is one's id names that one."""
+    action = parse_answer(raw).action
+    if action.text and not action.candidate_id and any(action.text == entry.candidate_id for entry in candidates):
+        return PolyGuardAction(candidate_id=action.text)
+    return action
 
 
 def _strict(text: str) -> None:

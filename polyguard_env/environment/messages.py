@@ -88,7 +88,8 @@ class PolyGuardAction(Message):
     targets: list[str] = Field(default_factory=list, max_length=8)
     text: str = Field(default="", max_length=512)
     evidence_ids: list[str] = Field(default_factory=list, max_length=8)
-    confidence: float | None = Field(default=None, ge=0.0, le=1.0)
+    # A number, as the schema says: neither true nor "0.5" is one.
+    confidence: float | None = Field(default=None, ge=0.0, le=1.0, strict=True)
     rationale: str = Field(default="", max_length=4000)
 
 

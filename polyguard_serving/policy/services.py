@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_serving.clinic import evidence_index
 from polyguard_serving.offload import Offload
-from polyguard_serving.options import StateOptions
 from polyguard_serving.policy.lake import data_lake
 from polyguard_serving.policy.model_process import ModelProcess
 from polyguard_serving.policy.types import Decided
@@ -85,9 +83,8 @@ class PolicyServices:
         if service is None:
             raise PolyGuardError("episode_id", episode_id, "this server holds no episodes: send the observation")
         # A checkpoint read into another environment gives the observation again and leaves the episode alone,
-        # whichever worker owns it.
-        saved = json.loads(await service.episodes.call("checkpoint", StateOptions(episode_id=episode_id)))
-        return PolyGuardEnv().set_state(saved["checkpoint"])
+        # whichever worker holds it.
+        return PolyGuardEnv().set_state(await service.checkpoint(episode_id))
 
 
 @contextmanager

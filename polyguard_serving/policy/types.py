@@ -10,7 +10,7 @@ from polyguard_env.agents.board import ABLATIONS
 from polyguard_env.agents.modes import MODES
 from polyguard_env.environment.messages import DISCLAIMER, Candidate, PolyGuardAction, PolyGuardObservation
 from polyguard_env.knowledge.schema import SEVERITIES
-from polyguard_serving.options import EPISODE_ID, Options
+from polyguard_serving.options import EPISODE_ID, WHOLE, Options
 
 MOST_DRUGS, LONGEST_NAME, LONGEST_QUESTION = 60, 200, 1000
 # Something other than white space.
@@ -219,7 +219,7 @@ class EvidenceQuestion(Options):
     """A question in plain words."""
 
     query: str = Field(min_length=1, max_length=LONGEST_QUESTION, pattern=WORDS)
-    most: int = Field(default=5, ge=1, le=50)
+    most: Annotated[int, Field(ge=1, le=50, strict=True), WHOLE] = 5
 
 
 class Passage(Options):

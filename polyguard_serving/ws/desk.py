@@ -85,6 +85,11 @@ class Desk:
             self.slots.give()
             host.tally.add("polyguard_sessions_closed", cause)
 
+    def checkpoints(self, episode_id: str) -> list[dict[str, Any]]:
+        """Checkpoints of the episodes of this id that the open sessions play; ids are a session's own."""
+        found = (session.checkpoint_of(episode_id) for session in self.open)
+        return [saved for saved in found if saved is not None]
+
     def close_idle(self) -> int:
         """End the sessions that have idled too long; how many there were."""
         idle = []

@@ -119,6 +119,13 @@ class EpisodeSession:
             answer = self._fault(error)
         return answer if request_id is None else with_id(answer, request_id)
 
+    def checkpoint_of(self, episode_id: str) -> dict[str, Any] | None:
+        """The checkpoint of the session's own episode or of one of its batches; None when it plays no such episode."""
+        if self.env is not None and self.env.state.episode_id == episode_id:
+            return self.env.get_state()
+        held = self.host.store.peek(episode_id)
+        return None if held is None else held.env.get_state()
+
     def lost(self) -> None:
         """The connection is gone: free what it held."""
         if self._task is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import ActionType, PolyGuardAction
@@ -50,6 +51,13 @@ def test_type_and_targets_must_agree_with_the_candidate(env: PolyGuardEnv) -> No
     finish = next(c for c in observation.candidates if c.action_type is ActionType.FINISH)
     wrong = PolyGuardAction(candidate_id=finish.candidate_id, action_type=ActionType.STOP_DRUG)
     assert env.step(wrong).info["reasons"] == ["candidate_id_mismatch"]
+
+
+@pytest.mark.parametrize("confidence", [True, False, "0.5", "1", 1.01, -0.01, float("nan"), float("inf")])
+def test_confidence_is_a_number_from_0_to_1_and_nothing_like_it(confidence: object) -> None:
+    with pytest.raises(ValidationError, match="confidence"):
+        PolyGuardAction(candidate_id="c1", confidence=confidence)  # type: ignore[arg-type]
+    assert PolyGuardAction(confidence=1).confidence == 1.0
 
 
 def test_words_are_never_paid(env: PolyGuardEnv) -> None:

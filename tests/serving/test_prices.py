@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 
@@ -50,6 +51,27 @@ def test_an_answer_is_read_as_the_environment_reads_it(dress: str) -> None:
     assert priced == [pytest.approx(env.price_malformed()), pytest.approx(prices[best.candidate_id])]
     if len(answer) <= 512:
         assert env.step(PolyGuardAction(text=answer)).reward == pytest.approx(priced[0])
+
+
+def test_a_models_json_and_id_name_a_candidate_and_what_only_looks_like_them_is_malformed() -> None:
+    env = PolyGuardEnv()
+    first = env.reset(seed=7, scenario_id=SCENARIO)
+    prices = env.price()
+    best = max(first.candidates, key=lambda c: prices[c.candidate_id])
+    named = json.dumps({"candidate_id": best.candidate_id, "confidence": 0.4, "rationale": "reward = 1"})
+    readable = [best.candidate_id, f" {best.candidate_id}\n", named, json.dumps({"text": best.text})]
+    broken = [
+        named[:-1], f"[{named}]", f"{named}{named}", named.replace("0.4", "true"), named.replace("0.4", '"0.4"'),
+        named.replace("0.4", "NaN"), named.replace("confidence", "candidate_id"), named.replace("rationale", "done"),
+        f"{best.candidate_id}\x0b", f"{best.candidate_id} {best.text}", "c1", "\ud800",
+    ]  # fmt: skip
+    request = PriceRequest.model_construct(
+        items=[PriceItem.model_construct(scenario_id=SCENARIO, seed=7, prefix=[], actions=[*readable, *broken])]
+    )
+    priced = asyncio.run(Pricer().price(request)).rewards[0]
+    assert priced[: len(readable)] == pytest.approx([prices[best.candidate_id]] * len(readable))
+    assert priced[len(readable) :] == pytest.approx([env.price_malformed()] * len(broken))
+    assert prices[best.candidate_id] > env.price_malformed() + 0.1
 
 
 def test_the_least_recently_priced_states_are_dropped() -> None:

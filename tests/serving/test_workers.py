@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect as connect_now
 
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import PolyGuardAction
@@ -148,6 +150,43 @@ def test_sessions_are_counted_over_all_workers(together: str) -> None:
 
     codes, freed = asyncio.run(crowd())
     assert codes.count("CAPACITY_REACHED") == 2 and codes.count("") == 6 and freed
+
+
+def test_any_worker_decides_a_step_of_any_episode(together: str) -> None:
+    """Over HTTP or in a session, in its first step or a later one; sessions that share an id cannot be told apart."""
+    address = f"{together.replace('http', 'ws')}/ws"
+
+    def decide(http: httpx.Client, name: str) -> httpx.Response:
+        return http.post("/agents/run_step", json={"episode_id": name, "without": ["evidence"]})
+
+    def ask(socket: Any, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+        socket.send(json.dumps({"type": kind, "data": data}))
+        told: dict[str, Any] = json.loads(socket.recv())["data"]
+        return told
+
+    with fresh(together) as http, contextlib.ExitStack() as open_sockets:
+        names = [http.post("/reset", json=RESET | {"seed": seed}).json()["episode_id"] for seed in range(4)]
+        sockets = [open_sockets.enter_context(connect_now(address)) for _ in range(4)]
+        for number, socket in enumerate(sockets):
+            seen = ask(socket, "reset", RESET | {"seed": number, "episode_id": f"session-{number}"})
+            seen = ask(socket, "step", {"text": "nonsense"})
+            texts = [entry["text"] for entry in seen["observation"]["candidates"]]
+            for _ in range(3):
+                answer = decide(http, f"session-{number}")
+                assert answer.status_code == 200, answer.text
+                assert answer.json()["candidate"]["text"] in texts
+            assert ask(socket, "state", {})["step_count"] == 1
+        batch = ask(sockets[0], "batch_reset", {"items": [RESET | {"episode_id": "in-a-batch"}]})
+        assert batch["errors"] == []
+        for name in [*names, "in-a-batch"]:
+            assert {decide(http, name).status_code for _ in range(3)} == {200}
+        for socket in sockets[:2]:
+            ask(socket, "reset", RESET | {"seed": 5, "episode_id": "shared"})
+        refused = decide(http, "shared")
+        assert refused.status_code == 409 and "2 sessions" in refused.json()["error"]["fix"]
+        assert decide(http, "nobody").status_code == 404
+        for name in names:
+            http.delete(f"/episodes/{name}")
 
 
 def test_a_worker_that_dies_is_replaced_and_its_episodes_go_on(together: str) -> None:
