@@ -39,6 +39,7 @@ OPERATIONS: dict[str, type[Options]] = {
     "restore": RestoreOptions,
     "close": StateOptions,
     "sole": Options,
+    "free": Options,
     "batch_reset": BatchReset,
     "batch_step": BatchStep,
 }
@@ -69,6 +70,8 @@ class Episodes:
             return orjson.dumps(await self._batch(operation, options))
         if self.peers is None:
             return orjson.dumps(await self.local(operation, options, received))
+        if operation in ("reset", "restore"):
+            await self._room(1)
         options = await self._named(operation, options)
         owner = self._owner(_name(options))
         if owner == self.peers.me:
@@ -132,6 +135,7 @@ class Episodes:
         places: dict[int, list[int]] = {}
         parts: dict[int, Options] = {}
         if isinstance(batch, BatchReset):
+            await self._room(len(batch.items))
             items = [
                 item if item.episode_id else item.model_copy(update={"episode_id": uuid4().hex}) for item in batch.items
             ]
@@ -156,6 +160,14 @@ class Episodes:
             }
         answers = await asyncio.gather(*(self._part(owner, operation, part) for owner, part in parts.items()))
         return merged(list(zip(places.values(), answers, strict=True)))
+
+    async def _room(self, count: int) -> None:
+        """Have all workers drop what is idle or ended when there are no slots for so many more episodes."""
+        assert self.peers is not None
+        slots = self.host.store.slots
+        if slots.taken() + count > slots.most:
+            self.host.store.free()
+            await self.peers.gather("free")
 
     async def _part(self, owner: int, operation: str, part: Options) -> dict[str, Any]:
         assert self.peers is not None

@@ -78,6 +78,10 @@ class Host:
         names = self.store.names()
         return {"count": len(names), "episode_id": names[0] if len(names) == 1 else None}
 
+    def free(self, options: Options) -> dict[str, Any]:
+        """Drop the episodes that are idle or have ended; how many there were."""
+        return {"count": self.store.free()}
+
     async def batch_reset(self, batch: BatchReset) -> dict[str, Any]:
         """Start many episodes."""
 

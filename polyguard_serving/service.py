@@ -25,10 +25,11 @@ from polyguard_serving.options import StateOptions
 from polyguard_serving.peers import Peers
 from polyguard_serving.pricing import Pricer
 from polyguard_serving.refusals import Refusal, code_of
-from polyguard_serving.sessions import EpisodeStore, Slots
+from polyguard_serving.sessions import EpisodeStore
 from polyguard_serving.settings import Settings
+from polyguard_serving.slots import OwnSlots, Slots
 from polyguard_serving.tally import Tally
-from polyguard_serving.ws.desk import Desk, OwnSlots, SessionSlots
+from polyguard_serving.ws.desk import Desk
 
 MOST_BATCH_EPISODES = 65_536
 REAP_SECONDS = 5.0
@@ -44,11 +45,12 @@ class Place:
 
     Attributes:
         peers: the way to the others.
-        slots: the sessions all of them share.
+        sessions, episodes: the slots all of them share.
     """
 
     peers: Peers
-    slots: SessionSlots
+    sessions: Slots
+    episodes: Slots
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class Service:
     lookups: Offload
     mcp: Mcp
     desk: Desk
-    slots: SessionSlots
+    slots: Slots
     peers: Peers | None = None
     reaping: asyncio.Task[None] | None = None
     loading: asyncio.Task[None] | None = None
@@ -80,14 +82,13 @@ class Service:
         tally = Tally()
         log = Log.to_standard_error(tally) if settings.log_format == "json" else Log(tally)
         kept = Ledger(Path(settings.state_folder), settings.session_timeout) if settings.state_folder else None
-        # Ids are spread evenly over the workers, and so are the places for them.
-        store = EpisodeStore(-(-settings.episodes // settings.workers), settings.session_timeout, ledger=kept)
         peers = place.peers if place else None
-        slots = place.slots if place else OwnSlots(settings.sessions)
+        slots = place.sessions if place else OwnSlots(settings.sessions)
+        store = EpisodeStore(place.episodes if place else settings.episodes, settings.session_timeout, ledger=kept)
         episodes = Episodes(Host(store, tally, log), peers)
         lookups = Offload("lookup", threads=1, waiting=32, timeout_s=30.0)
         mcp = Mcp(tools(episodes, lookups))
-        batch_slots = Slots(MOST_BATCH_EPISODES)
+        batch_slots = OwnSlots(MOST_BATCH_EPISODES)
 
         def session_host() -> Host:
             return Host(EpisodeStore(batch_slots, settings.session_timeout), tally, log, "ws")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_serving.ledger import Ledger
 from polyguard_serving.options import ResetOptions
 from polyguard_serving.refusals import Refusal
+from polyguard_serving.slots import OwnSlots, Slots
 
 LONGEST_RETRY_SECONDS = 60
 
@@ -66,13 +68,6 @@ class Episode:
         return chosen(action, candidates)
 
 
-class Slots:
-    """How many episodes may run; shared by all who start them."""
-
-    def __init__(self, most: int) -> None:
-        self.most, self.taken = most, 0
-
-
 class EpisodeStore:
     """Running episodes.
 
@@ -92,7 +87,7 @@ class EpisodeStore:
         ledger: Ledger | None = None,
         make: Callable[[], PolyGuardEnv] = PolyGuardEnv,
     ) -> None:
-        self.slots = capacity if isinstance(capacity, Slots) else Slots(capacity)
+        self.slots = OwnSlots(capacity) if isinstance(capacity, int) else capacity
         self.idle_seconds, self.clock, self.ledger, self.make = idle_seconds, clock, ledger, make
         self._held: OrderedDict[str, Episode] = OrderedDict()
 
@@ -106,11 +101,11 @@ class EpisodeStore:
             Refusal: CAPACITY_REACHED when every slot is taken by an unfinished episode; TIMEOUT.
         """
         name = options.episode_id or uuid4().hex
-        self._make_room(name)
         env = self.make()
-        seen = env.reset(**options.arguments() | {"episode_id": name})
-        self._check_time(options.timeout_s, received)
-        self._hold(name, env, seen)
+        with self._room(name):
+            seen = env.reset(**options.arguments() | {"episode_id": name})
+            self._check_time(options.timeout_s, received)
+            self._hold(name, env, seen)
         return seen
 
     def restore(self, saved: dict[str, Any], name: str | None = None) -> PolyGuardObservation:
@@ -121,10 +116,10 @@ class EpisodeStore:
             Refusal: CAPACITY_REACHED.
         """
         name = name or saved["episode_id"]
-        self._make_room(name)
         env = self.make()
-        seen = resume(env, saved | {"episode_id": name})
-        self._hold(name, env, seen)
+        with self._room(name):
+            seen = resume(env, saved | {"episode_id": name})
+            self._hold(name, env, seen)
         return seen
 
     def get(self, episode_id: str | None) -> Episode:
@@ -229,34 +224,51 @@ class EpisodeStore:
         return dropped
 
     def _hold(self, name: str, env: PolyGuardEnv, seen: PolyGuardObservation) -> None:
-        if name in self._held:
-            self._drop(name)
         self._held[name] = Episode(env, seen, self.clock())
-        self.slots.taken += 1
+        self._held.move_to_end(name)
         if self.ledger is not None:
             self.ledger.save(name, env.get_state())
 
     def _drop(self, name: str) -> None:
         del self._held[name]
-        self.slots.taken -= 1
+        self.slots.give()
         if self.ledger is not None:
             self.ledger.forget(name)
 
-    def _make_room(self, name: str) -> None:
-        """Free a slot: idle episodes go, then finished ones; a running one never."""
-        if self.slots.taken < self.slots.most or name in self._held:
+    def free(self) -> int:
+        """Drop the episodes that have idled too long and those that have ended; how many there were."""
+        dropped = self.drop_idle()
+        ended = [name for name, episode in self._held.items() if episode.env.done]
+        for name in ended:
+            self._drop(name)
+        return dropped + len(ended)
+
+    @contextmanager
+    def _room(self, name: str) -> Iterator[None]:
+        """A slot for an episode, given back when it does not come to be held.
+
+        One of the same id gives way to it; without a slot idle ones go, then ended ones; never a running one.
+        """
+        if name in self._held:
+            yield
             return
-        self.drop_idle()
-        for finished in [other for other, episode in self._held.items() if episode.env.done]:
-            self._drop(finished)
-        if self.slots.taken < self.slots.most:
-            return
+        if not self.slots.take():
+            self.free()
+            if not self.slots.take():
+                raise self._full()
+        try:
+            yield
+        except BaseException:
+            self.slots.give()
+            raise
+
+    def _full(self) -> Refusal:
         wait = LONGEST_RETRY_SECONDS
         if self._held:
             oldest = next(iter(self._held.values())).used
             wait = max(1, min(wait, int(oldest + self.idle_seconds - self.clock()) + 1))
         fix = f"{self.slots.most} episodes run already: finish or DELETE one, or try again later"
-        raise Refusal("CAPACITY_REACHED", "episodes", self.slots.taken, fix, retry_after=wait)
+        return Refusal("CAPACITY_REACHED", "episodes", self.slots.taken(), fix, retry_after=wait)
 
     def _check_time(self, timeout_s: float | None, received: float | None) -> None:
         if timeout_s is None or received is None:

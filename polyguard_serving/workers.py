@@ -6,14 +6,11 @@ any of them; a websocket stays with the worker that accepted it.
 
 from __future__ import annotations
 
-import fcntl
 import gc
-import mmap
 import os
 import shutil
 import signal
 import socket
-import struct
 import sys
 import tempfile
 import time
@@ -22,59 +19,10 @@ from types import FrameType
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.settings import Settings
+from polyguard_serving.slots import SharedSlots
 
 # A worker that dies this soon after its start, this often, will not come up at all.
 SHORT_LIFE_SECONDS, MOST_SHORT_LIVES = 5.0, 5
-COUNT = struct.Struct("q")
-
-
-class SharedSlots:
-    """The sessions of all workers: a count for each worker in shared memory, under a lock the system frees.
-
-    Args:
-        most: sessions at once, over all workers.
-        workers: how many there are.
-        lock: a file to lock.
-    """
-
-    def __init__(self, most: int, workers: int, lock: Path) -> None:
-        self.most, self.workers, self.path = most, workers, lock
-        self._memory = mmap.mmap(-1, COUNT.size * workers)
-        self._lock: int | None = None
-        self.me = 0
-
-    def join(self, me: int) -> None:
-        """Be worker `me` from here on; what a former one of that number held is free again."""
-        # A lock belongs to an open file, so each worker opens its own.
-        self.me, self._lock = me, os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._set(0)
-
-    def take(self) -> bool:
-        assert self._lock is not None
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
-            if self.taken() >= self.most:
-                return False
-            self._set(self._get(self.me) + 1)
-            return True
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def give(self) -> None:
-        self._set(self._get(self.me) - 1)
-
-    def taken(self) -> int:
-        return sum(self._get(worker) for worker in range(self.workers))
-
-    def clear(self, worker: int) -> None:
-        """Free what a dead worker held."""
-        COUNT.pack_into(self._memory, COUNT.size * worker, 0)
-
-    def _get(self, worker: int) -> int:
-        return int(COUNT.unpack_from(self._memory, COUNT.size * worker)[0])
-
-    def _set(self, count: int) -> None:
-        COUNT.pack_into(self._memory, COUNT.size * self.me, count)
 
 
 def serve_together(settings: Settings, listener: socket.socket) -> int:
@@ -90,9 +38,10 @@ def serve_together(settings: Settings, listener: socket.socket) -> int:
 
     folder = Path(tempfile.mkdtemp(prefix="polyguard-"))
     try:
-        slots = SharedSlots(settings.sessions, settings.workers, folder / "sessions.lock")
+        sessions = SharedSlots(settings.sessions, settings.workers, folder / "sessions.lock")
+        episodes = SharedSlots(settings.episodes, settings.workers, folder / "episodes.lock")
         announce(listener)
-        return _Supervisor(settings, listener, folder, slots).run()
+        return _Supervisor(settings, listener, folder, (sessions, episodes)).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -112,7 +61,9 @@ def _load() -> None:
 class _Supervisor:
     """Starts the workers, restarts those that die, ends them all."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, folder: Path, slots: SharedSlots) -> None:
+    def __init__(
+        self, settings: Settings, listener: socket.socket, folder: Path, slots: tuple[SharedSlots, ...]
+    ) -> None:
         self.settings, self.listener, self.folder, self.slots = settings, listener, folder, slots
         self.running: dict[int, tuple[int, float]] = {}
         self.ending = False
@@ -146,7 +97,8 @@ class _Supervisor:
 
     def _ended(self, pid: int) -> None:
         number, began = self.running.pop(pid)
-        self.slots.clear(number)
+        for slots in self.slots:
+            slots.clear(number)
         if self.ending:
             return
         if time.monotonic() - began < SHORT_LIFE_SECONDS:
@@ -163,7 +115,9 @@ class _Supervisor:
             os.kill(pid, signal.SIGTERM)
 
 
-def _work(settings: Settings, listener: socket.socket, folder: Path, number: int, slots: SharedSlots) -> int:
+def _work(
+    settings: Settings, listener: socket.socket, folder: Path, number: int, slots: tuple[SharedSlots, ...]
+) -> int:
     """Be a worker."""
     from polyguard_serving.app import create
     from polyguard_serving.peers import Peers
@@ -174,9 +128,10 @@ def _work(settings: Settings, listener: socket.socket, folder: Path, number: int
         signal.signal(kind, signal.SIG_DFL)
     # The terminal's interrupt reaches every process of the group; the supervisor passes the end on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    slots.join(number)
+    for each in slots:
+        each.join(number)
     try:
-        run(create(settings, Place(Peers(folder, number, settings.workers), slots)), listener, settings)
+        run(create(settings, Place(Peers(folder, number, settings.workers), *slots)), listener, settings)
     except KeyboardInterrupt:
         return 0
     return 0

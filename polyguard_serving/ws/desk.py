@@ -4,50 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from polyguard_serving.host import Host
 from polyguard_serving.limits import Bucket
 from polyguard_serving.pages import Receive, Scope, Send
 from polyguard_serving.refusals import Refusal
 from polyguard_serving.settings import Settings
+from polyguard_serving.slots import Slots
 from polyguard_serving.ws.protocol import EXTENSION, Connection
 from polyguard_serving.ws.session import EpisodeSession, refusal
 
 IDLE, TRY_AGAIN_LATER = 4408, 1013
 RETRY_SECONDS = 5
-
-
-class SessionSlots(Protocol):
-    """How many sessions may be open, over all workers."""
-
-    def take(self) -> bool:
-        """Take a slot; False when there is none."""
-
-    def give(self) -> None:
-        """Give a slot back."""
-
-    def taken(self) -> int:
-        """Slots taken by all workers."""
-
-
-class OwnSlots:
-    """The slots of a server of one worker."""
-
-    def __init__(self, most: int) -> None:
-        self.most, self._taken = most, 0
-
-    def take(self) -> bool:
-        if self._taken >= self.most:
-            return False
-        self._taken += 1
-        return True
-
-    def give(self) -> None:
-        self._taken -= 1
-
-    def taken(self) -> int:
-        return self._taken
 
 
 class Desk:
@@ -59,7 +28,7 @@ class Desk:
     """
 
     def __init__(
-        self, settings: Settings, slots: SessionSlots, make_host: Callable[[], Host], mcp: Callable[[Any], Any]
+        self, settings: Settings, slots: Slots, make_host: Callable[[], Host], mcp: Callable[[Any], Any]
     ) -> None:
         self.settings, self.slots, self.make_host, self.mcp = settings, slots, make_host, mcp
         self.open: dict[EpisodeSession, Callable[[], None]] = {}

@@ -11,7 +11,8 @@ from polyguard_env.environment.messages import PolyGuardAction, PolyGuardObserva
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.options import ResetOptions
 from polyguard_serving.refusals import Refusal
-from polyguard_serving.sessions import EpisodeStore, Slots
+from polyguard_serving.sessions import EpisodeStore
+from polyguard_serving.slots import OwnSlots
 
 FINISH = PolyGuardAction(text="finish")
 
@@ -36,11 +37,11 @@ def test_a_finished_episode_makes_room_and_a_name_is_taken_over() -> None:
     store.start(ResetOptions(episode_id="c"))
     assert store.names() == ["a", "c"]
     store.start(ResetOptions(episode_id="a", seed=5))
-    assert store.get("a").env.state.seed == 5 and store.slots.taken == 2
+    assert store.get("a").env.state.seed == 5 and store.slots.taken() == 2
 
 
 def test_slots_are_shared_and_given_back() -> None:
-    slots = Slots(2)
+    slots = OwnSlots(2)
     one, other = EpisodeStore(slots), EpisodeStore(slots)
     one.start(ResetOptions())
     other.start(ResetOptions())
@@ -49,7 +50,7 @@ def test_slots_are_shared_and_given_back() -> None:
     one.close_all()
     other.start(ResetOptions())
     other.close_all()
-    assert slots.taken == 0
+    assert slots.taken() == 0
 
 
 def test_idle_episodes_are_dropped_and_used_ones_kept() -> None:
@@ -62,7 +63,7 @@ def test_idle_episodes_are_dropped_and_used_ones_kept() -> None:
     now = 12.0
     with pytest.raises(PolyGuardError, match="episode_id"):
         store.get("b")
-    assert store.names() == ["a"] and store.slots.taken == 1
+    assert store.names() == ["a"] and store.slots.taken() == 1
 
 
 class BrokenEnv(PolyGuardEnv):
@@ -76,7 +77,7 @@ def test_a_refused_reset_holds_nothing() -> None:
     store = EpisodeStore(make=BrokenEnv)
     with pytest.raises(PolyGuardError, match="difficulty"):
         store.start(ResetOptions())
-    assert len(store) == 0 and store.slots.taken == 0
+    assert len(store) == 0 and store.slots.taken() == 0
 
 
 def test_an_unnamed_episode_is_found_only_while_it_is_the_only_one() -> None:
@@ -123,4 +124,4 @@ def test_a_reset_that_takes_too_long_leaves_no_episode() -> None:
     store = EpisodeStore(clock=lambda: SlowEnv.now, make=SlowEnv)
     with pytest.raises(Refusal):
         store.start(ResetOptions(episode_id="a", timeout_s=1.0), received=SlowEnv.now)
-    assert len(store) == 0 and store.slots.taken == 0
+    assert len(store) == 0 and store.slots.taken() == 0

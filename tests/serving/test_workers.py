@@ -128,6 +128,25 @@ def test_a_batch_spans_the_workers(together: str) -> None:
             assert http.delete(f"/episodes/{name}").status_code == 200
 
 
+def test_every_slot_is_there_for_whoever_comes_and_those_of_ended_episodes_on_other_workers_come_back() -> None:
+    with serving("--workers", "2", "--episodes", "12", "--log", "off") as url, fresh(url) as http:
+        with httpx.Client(base_url=url, trust_env=False, timeout=60) as one_connection:
+            answers = [one_connection.post("/reset", json=RESET) for _ in range(13)]
+        assert [answer.status_code for answer in answers] == [200] * 12 + [429]
+        refusal = answers[-1].json()["error"]
+        assert refusal["code"] == "CAPACITY_REACHED" and refusal["value"] == "12" and answers[-1].headers["retry-after"]
+        names = [answer.json()["episode_id"] for answer in answers[:12]]
+        for name in names:
+            assert http.post("/step", json={"episode_id": name, "action": {"text": "finish"}}).json()["done"]
+        batch = http.post("/batch/reset", json={"items": [RESET] * 12}).json()
+        assert batch["errors"] == []
+        assert http.post("/reset", json=RESET).status_code == 429
+        for name in batch["episode_ids"]:
+            assert http.delete(f"/episodes/{name}").status_code == 200
+        started = http.post("/batch/reset", json={"items": [RESET] * 14}).json()
+        assert [error["code"] for error in started["errors"]] == ["CAPACITY_REACHED"] * 2
+
+
 def test_sessions_are_counted_over_all_workers(together: str) -> None:
     async def crowd() -> tuple[list[str], bool]:
         address = f"{together.replace('http', 'ws')}/ws"
