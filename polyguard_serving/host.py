@@ -113,7 +113,8 @@ class Host:
         taken = self.store.advance(name, place)
         self.tally.add("polyguard_steps", self.way)
         if taken.done:
-            self._finished(self.store.get(name).seen)
+            env = self.store.get(name).env
+            self._finished(name, env.scenario.scenario_id, env.episode_reward(), env.harm_events)
         return taken
 
     def restored(self, seen: PolyGuardObservation) -> None:
@@ -133,15 +134,15 @@ class Host:
         """Count a step, and log the end of an episode."""
         self.tally.add("polyguard_steps", self.way)
         if seen.done:
-            self._finished(seen)
+            self._finished(seen.episode_id, seen.scenario_id, seen.info["episode_reward"], seen.info["harm_events"])
 
-    def _finished(self, seen: PolyGuardObservation) -> None:
+    def _finished(self, episode_id: str, scenario_id: str, reward: float, harm_events: int) -> None:
         self.tally.add("polyguard_episodes_finished", self.way)
         self.log.event(
             "episode_finished",
-            episode_id=seen.episode_id,
-            scenario_id=seen.scenario_id,
-            reward=seen.info.get("episode_reward"),
-            harm_events=seen.info.get("harm_events"),
+            episode_id=episode_id,
+            scenario_id=scenario_id,
+            reward=reward,
+            harm_events=harm_events,
             way=self.way,
         )

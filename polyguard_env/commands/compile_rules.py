@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from polyguard_env.engine.call import compile_rules
-from polyguard_env.engine.compiled import FOLDER, kept
+from polyguard_env.engine.folder import FOLDER, kept
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

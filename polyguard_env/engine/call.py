@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Mapping
 
 import numpy as np
-from numba import types
 
-from polyguard_env.engine import kernel
 from polyguard_env.engine import layout as at
-from polyguard_env.engine.compiled import ready
+from polyguard_env.engine import machine_code
 from polyguard_env.engine.facts import FactTable
+from polyguard_env.engine.folder import kept
+from polyguard_env.engine.machine_code import CodeError, Run
 
 
 class Workspace:
@@ -25,14 +27,31 @@ class Workspace:
 
 _LOCAL = threading.local()
 _FIRST = threading.Lock()
+_RULES: list[Run] = []
 
 
 def compile_rules() -> float:
     """Load or compile the rules; seconds it took, next to nothing when they are loaded."""
     with _FIRST:
-        if kernel.run.signatures:
-            return 0.0
-        return ready(kernel.run, (types.int64, types.int64))
+        began = time.perf_counter()
+        if not _RULES:
+            _RULES.append(_rules())
+        return time.perf_counter() - began
+
+
+def _rules() -> Run:
+    """The rules: their kept machine code, or the compiler's where there is none or it cannot be placed."""
+    if not kept():
+        from polyguard_env.engine.compiling import compile_whole
+
+        return compile_whole()
+    try:
+        return machine_code.load()
+    except CodeError as error:
+        from polyguard_env.engine.compiling import compile_whole
+
+        print(f"polyguard: the rules' machine code: {error}; loading the compiler", file=sys.stderr, flush=True)
+        return compile_whole()
 
 
 def workspace() -> Workspace:
@@ -61,6 +80,7 @@ class Call:
         self._table = at.CALL.table()
         self._address = self._table.ctypes.data
         self._workspace: Workspace | None = None
+        self._rules: Run
         self._held: dict[str, np.ndarray] = {}
         self.put("facts", table.block)
         for name, array in arrays.items():
@@ -80,8 +100,8 @@ class Call:
         if space is not self._workspace:
             for name, array in space.arrays.items():
                 self.put(name, array)
-            self._workspace = space
-        kernel.run(operation, self._address)
+            self._workspace, self._rules = space, _RULES[0]
+        self._rules(operation, self._address)
         return space
 
 

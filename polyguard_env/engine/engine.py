@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from polyguard_env.engine import kernel
 from polyguard_env.engine import layout as at
+from polyguard_env.engine import operations
 from polyguard_env.engine.call import Call, rooms, words_of
 from polyguard_env.engine.facts import FactTable, fact_table
 from polyguard_env.engine.naming import Naming
@@ -112,7 +112,7 @@ class Batch:
         self.which[:] = which
         self.done[:] = False
         self._arrays["seeds"][:] = seeds
-        self._run(kernel.BEGIN)
+        self._run(operations.BEGIN)
 
     def step(self, choices: np.ndarray, confidence: np.ndarray | None = None) -> np.ndarray:
         """Take one action in every running episode.
@@ -126,7 +126,7 @@ class Batch:
         """
         self._arrays["choices"][:] = choices
         self._arrays["confidence"][:] = np.nan if confidence is None else confidence
-        self._run(kernel.ADVANCE)
+        self._run(operations.ADVANCE)
         return self.rewards
 
     def best_gain(self, record: np.ndarray, every: bool) -> float:
@@ -134,7 +134,7 @@ class Batch:
         call = self._calls[0]
         call.put("scenarios", record)
         self._arrays["choices"][0] = every
-        call.run(kernel.GAIN)
+        call.run(operations.GAIN)
         return float(self.rewards[0])
 
     def _run(self, operation: int) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from polyguard_env.engine import kernel
 from polyguard_env.engine import layout as at
+from polyguard_env.engine import operations
 from polyguard_env.engine.call import Call, rooms, words_of
 from polyguard_env.engine.engine import Engine
 from polyguard_env.engine.naming import Named, Words
@@ -15,7 +15,7 @@ from polyguard_env.environment.episode import Scenario, Taken
 from polyguard_env.environment.observed import CHART, Shown
 
 COMBINATION = 1_000_000
-OF_WHOLE = {kernel.OF_LOAD: ("load:regimen", "burden"), kernel.OF_UNKNOWN: ("unknown:record", "unknown")}
+OF_WHOLE = {operations.OF_LOAD: ("load:regimen", "burden"), operations.OF_UNKNOWN: ("unknown:record", "unknown")}
 
 
 class Episode:
@@ -56,11 +56,11 @@ class Episode:
         self.scenario, self._record = scenario, self.engine.pack(scenario)
         self._call.put("scenarios", self._record)
         self._seed[0] = seed
-        self._call.run(kernel.BEGIN)
+        self._call.run(operations.BEGIN)
 
     def restore(self) -> None:
         """Fill what follows from a state whose plain fields were just written."""
-        self._call.run(kernel.RESTORE)
+        self._call.run(operations.RESTORE)
 
     def take(
         self, choice: int, reasons: int, confidence: float | None, cited: int, hits: int
@@ -77,7 +77,7 @@ class Episode:
         """
         self._choice[0], self._noted[0], self._cited[0], self._hits[0] = choice, reasons, cited, hits
         self._stated[0] = np.nan if confidence is None else confidence
-        space = self._call.run(kernel.ADVANCE)
+        space = self._call.run(operations.ADVANCE)
         bits, legal, happened = self._counts.tolist()
         events = self._events(space.work[0], happened) if happened else []
         return float(self._reward[0]), named_reasons(bits), legal == 1, events
@@ -129,14 +129,14 @@ class Episode:
 
     def prices(self) -> list[float]:
         """The reward of each candidate, stated with certainty and citing nothing."""
-        space = self._call.run(kernel.PRICES)
+        space = self._call.run(operations.PRICES)
         found: list[float] = space.work["prices"][0, : int(self._counts[0])].tolist()
         return found
 
     def price_unreadable(self) -> float:
         """The reward of an answer that names no candidate."""
         columns, reward = self._columns.copy(), self._reward.copy()
-        self._call.run(kernel.UNREADABLE)
+        self._call.run(operations.UNREADABLE)
         price = float(self._reward[0])
         self._columns[:], self._reward[:] = columns, reward
         return price
@@ -212,7 +212,7 @@ class Episode:
         """Findings of the state, and the weight of each finding after a legal candidate."""
         slots = [self.engine.table.drugs[place] for place in self._drug.tolist()]
         self._choice[0] = choice
-        space = self._call.run(kernel.LESSENED)
+        space = self._call.run(operations.LESSENED)
         m, n, _ = self._counts.tolist()
         work, naming = space.work[0], self.engine.naming
         before = naming.findings(work["before"][:m].copy(), slots)

@@ -7,12 +7,23 @@ from math import exp
 import numpy as np
 
 from polyguard_env.engine import layout as at
-from polyguard_env.engine.blocks import block_at
+from polyguard_env.engine.block_types import block_at
 from polyguard_env.engine.candidates import copy_state, enter, moves_of, value_of
 from polyguard_env.engine.compiled import compiled, entry
 from polyguard_env.engine.draws import key_of, mix, uniform
 from polyguard_env.engine.dynamics import apply, idle
 from polyguard_env.engine.moves import fix_moves
+from polyguard_env.engine.operations import (
+    ADVANCE,
+    BEGIN,
+    GAIN,
+    LESSENED,
+    OF_LOAD,
+    OF_UNKNOWN,
+    PRICES,
+    RESTORE,
+    UNREADABLE,
+)
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.risk import assess, information_gap, list_findings, refresh_all, regimen_load, untreated
 from polyguard_env.engine.verdict import judge
@@ -20,12 +31,8 @@ from polyguard_env.engine.verdict import judge
 WEIGHT, HAZARD = PLACE["weight_minor"] - 1, PLACE["hazard_minor"] - 1
 UNTREATED, SEVERE_UNTREATED = PLACE["hazard_untreated"], PLACE["severe_untreated"]
 LOAD, UNKNOWN = PLACE["hazard_load"], PLACE["hazard_unknown"]
-# What an event is about where it is neither a finding nor a condition left untreated.
-OF_LOAD, OF_UNKNOWN = -1001, -1002
 FOLLOW_UP, LEAST = PLACE["follow_up_days"], PLACE["least_weight"]
 
-
-BEGIN, ADVANCE, RESTORE, PRICES, LESSENED, GAIN, UNREADABLE = range(7)
 call_at = block_at(at.CALL)
 
 

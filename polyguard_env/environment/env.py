@@ -53,6 +53,8 @@ class PolyGuardEnv:
         self._events: list[dict[str, Any]] = []
         self._rewards: list[float] = []
         self._fetched: list[str] = []
+        # Of how many topics of `_fetched` the passages are there.
+        self._brought = 0
         self._passages: list[dict[str, Any]] = []
         self._verdict: tuple[float, dict[str, float], bool, tuple[str, ...]] | None = None
         self._person: tuple[Scenario | None, tuple[str, ...], dict[str, Any]] = (None, (), {})
@@ -90,7 +92,7 @@ class PolyGuardEnv:
         self._scenario = scenario
         self._episode_id = episode_id or f"{scenario.scenario_id}@{self._seed}"
         self._events, self._rewards, self._verdict = [], [], None
-        self._fetched, self._passages = [], []
+        self._fetched, self._brought, self._passages = [], 0, []
         self._episode.begin(scenario, self._seed)
         return self._observe()
 
@@ -160,6 +162,11 @@ class PolyGuardEnv:
             total_reward=sum(self._rewards),
             knowledge_fingerprint=self.knowledge.fingerprint,
         )
+
+    @property
+    def harm_events(self) -> int:
+        """Harm events since the reset."""
+        return len(self._events)
 
     @property
     def scenario(self) -> Scenario:
@@ -240,7 +247,7 @@ class PolyGuardEnv:
         self._seed, self._episode_id = fields.seed, fields.episode_id
         self._events = [event.model_dump() for event in fields.events]
         self._rewards, self._verdict = list(fields.rewards), None
-        self._fetched, self._passages = list(fields.fetched), passages
+        self._fetched, self._brought, self._passages = list(fields.fetched), len(fields.fetched), passages
         return self._observe()
 
     def list_tasks(self) -> list[dict[str, Any]]:
@@ -287,7 +294,7 @@ class PolyGuardEnv:
         """
         reward, named, legal, events = self._episode.take(choice, reasons, confidence, cited, hits)
         if topic:
-            self._fetch(topic)
+            self._fetched.append(topic)
         self._verdict = reward, dict(zip(COLUMNS, self._episode.columns, strict=True)), legal, named
         self._rewards.append(reward)
         self._events += events
@@ -297,12 +304,11 @@ class PolyGuardEnv:
         before, after = self._episode.compared(choice)
         return supporting_facts(before, after, self.index)
 
-    def _fetch(self, topic: str) -> None:
-        self._fetched.append(topic)
-        self._passages += [shown(passage) for passage in self.evidence.fetch(self._running_scenario(), topic)]
-
     def _evidence(self, scenario: Scenario) -> list[dict[str, Any]]:
-        """What look-ups and tests have brought, in the order asked."""
+        """What look-ups and tests have brought, in the order asked; passages are fetched when they are first shown."""
+        for topic in self._fetched[self._brought :]:
+            self._passages += [shown(passage) for passage in self.evidence.fetch(scenario, topic)]
+            self._brought += 1
         found = list(self._passages)
         if scenario.combinations:
             for name, danger in sorted(self._episode.tested()):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numba import types
 
-from polyguard_env.engine import kernel
+from polyguard_env.engine import call, compiling, engine_of, kernel, machine_code
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.call import Call, compile_rules, rooms, words_of
-from polyguard_env.engine.compiled import FOLDER, kept
 from polyguard_env.engine.facts import fact_table
+from polyguard_env.engine.folder import FOLDER, kept
 from polyguard_env.engine.linking import widened
+from polyguard_env.engine.machine_code import CodeError
+from polyguard_env.environment.scenarios import scenario_factory
 from polyguard_env.knowledge.base import KnowledgeBase
 
 
@@ -28,7 +31,7 @@ def test_a_second_process_loads_what_the_first_compiled() -> None:
 
 
 def test_there_is_one_entry_point_and_it_is_compiled_for_one_signature() -> None:
-    compile_rules()
+    compiling.compile_whole()
     assert kernel.run.signatures == [(types.int64, types.int64)]
     assert len(list(FOLDER.rglob("*.nbi"))) == 1
 
@@ -37,8 +40,70 @@ def test_parts_are_compiled_once_whatever_the_width_of_whole_numbers_and_the_len
     assert widened(types.int8) == widened(types.literal(3)) == types.int64
     assert widened(types.NestedArray(types.float64, (4,))) == types.Array(types.float64, 1, "C")
     assert widened(types.uint64) == types.uint64
-    compile_rules()
+    compiling.compile_whole()
     assert len(kernel.judge.signatures) <= 1
+
+
+def played() -> list[bytes]:
+    """States and rewards of a batch, step by step."""
+    knowledge = KnowledgeBase.default()
+    factory, engine = scenario_factory(knowledge), engine_of(knowledge)
+    scenarios = [factory.find(None, seed=seed, difficulty="hard") for seed in range(24)]
+    batch = engine.batch(engine.pack_all(scenarios), len(scenarios))
+    batch.reset(np.arange(24), np.arange(24))
+    found = []
+    for step in range(6):
+        found.append(batch.step(np.arange(24) % (2 + step)).tobytes() + batch.states.tobytes())
+    return found
+
+
+def test_the_machine_code_by_itself_does_what_the_compiler_s_copy_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_rules()
+    monkeypatch.setattr(call, "_RULES", [machine_code.load()])
+    placed = played()
+    monkeypatch.setattr(call, "_RULES", [compiling.compile_whole()])
+    assert played() == placed
+
+
+def test_a_process_that_plays_loads_no_compiler() -> None:
+    compile_rules()
+    program = (
+        "import sys\n"
+        "from polyguard_env.environment.env import PolyGuardEnv\n"
+        "PolyGuardEnv().reset(seed=1)\n"
+        "print(sorted({'numba', 'llvmlite'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("[]\n", "")
+
+
+def test_where_machine_code_cannot_be_placed_the_compiler_is_loaded_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compile_rules()
+    monkeypatch.setattr(machine_code.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(call, "_RULES", [])
+    compile_rules()
+    assert "no way to place it on linux aarch64; loading the compiler" in capsys.readouterr().err
+    assert len(played()) == 6
+
+
+def test_machine_code_that_is_damaged_missing_or_of_another_kind_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rules.o"
+    with pytest.raises(CodeError, match="cannot be read"):
+        machine_code.load(file)
+    symbol, code = machine_code.kept_code()
+    machine_code.keep(symbol, code, file)
+    assert machine_code.kept_code(file) == (symbol, code)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(CodeError, match="damaged"):
+        machine_code.load(file)
+    machine_code.keep(symbol, b"\x7fELF\x01" + code[5:], file)
+    with pytest.raises(CodeError, match="processor family"):
+        machine_code.load(file)
+    machine_code.keep("no_such_function", code, file)
+    with pytest.raises(CodeError, match="no_such_function"):
+        machine_code.load(file)
 
 
 def test_a_block_refuses_an_array_of_another_kind() -> None:
