@@ -138,8 +138,8 @@ def harm_added(row):
 
 @compiled
 def relief_of(row):
-    """What an action takes off safety, dosing and burden, less the treatment it costs."""
-    return row.safety + row.dosing + row.burden + min(0.0, row.disease)
+    """What an action takes off the risk in all: safety, dosing, burden and conditions left untreated."""
+    return row.safety + row.dosing + row.burden + row.disease
 
 
 @compiled

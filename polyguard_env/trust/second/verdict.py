@@ -55,8 +55,8 @@ class Option:
 
     @property
     def relief(self) -> float:
-        """What it takes off, less the treatment it costs."""
-        return self.safety + self.dosing + self.burden + min(self.disease, 0.0)
+        """What it takes off the risk in all."""
+        return self.safety + self.dosing + self.burden + self.disease
 
     @property
     def changes(self) -> bool:
