@@ -170,7 +170,16 @@ class Task(BaseModel):
 
 def refusals(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The refusals a route may answer with, for its documentation; those of the guard are every route's."""
-    named = {"BAD_REQUEST", "UNAUTHORIZED", "TOO_LARGE", "RATE_LIMITED", "VALIDATION_ERROR", *codes}
+    named = {
+        "BAD_REQUEST",
+        "INVALID_JSON",
+        "FORBIDDEN",
+        "UNAUTHORIZED",
+        "TOO_LARGE",
+        "RATE_LIMITED",
+        "VALIDATION_ERROR",
+        *codes,
+    }
     found: dict[int | str, dict[str, Any]] = {}
     for code in sorted(named, key=CODES.index):
         entry = found.setdefault(STATUS[code], {"model": ErrorAnswer, "description": ""})

@@ -16,7 +16,7 @@ from polyguard_serving.environment_words import DESCRIPTION
 from polyguard_serving.guard import Guard
 from polyguard_serving.pages import LazyPage
 from polyguard_serving.refusals import add_refusals
-from polyguard_serving.routes import about, episodes, mcp, tasks, training
+from polyguard_serving.routes import about, episodes, mcp, reference, tasks, training
 from polyguard_serving.service import Place, Service
 from polyguard_serving.settings import Settings
 from polyguard_serving.version import VERSION
@@ -56,6 +56,8 @@ def create(settings: Settings | None = None, place: Place | None = None) -> Fast
         description=DESCRIPTION,
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=life,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings, app.state.service = settings, service
     app.state.episodes = service.episodes.host.store
@@ -69,8 +71,7 @@ def create(settings: Settings | None = None, place: Place | None = None) -> Fast
         app.router.routes.append(WebSocketRoute(path, service.desk))
     for name in parts.ROUTERS:
         app.include_router(parts.load(name)(app, settings), responses=refusals())
-    if not any(path == "/" for path, _ in pages):
-        about.add_front_page(app)
+    app.include_router(reference.router(lambda: app.openapi()))
     for path, page in pages:
         app.mount(path if path != "/" else "", page)
     add_refusals(app)

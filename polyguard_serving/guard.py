@@ -13,6 +13,7 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import orjson
@@ -22,7 +23,7 @@ from polyguard_serving.limits import Allowances, Bucket, deeper_than
 from polyguard_serving.logs import Log
 from polyguard_serving.pages import Receive, Scope, Send
 from polyguard_serving.refusals import STATUS, Refusal, problem
-from polyguard_serving.settings import Settings
+from polyguard_serving.settings import Settings, loopback
 from polyguard_serving.tally import Tally
 
 # Probes must answer whoever asks, and tell nothing but that.
@@ -94,6 +95,8 @@ class Guard:
                 await self._preflight(origin, answer)
                 return
             self._admit(scope, headers, 1.0)
+            if scope["path"] not in OPEN_PATHS:
+                self._check_origin(origin, headers)
             if self.loaded is not None and scope["path"] not in LIVE_PATHS:
                 await self.loaded()
             if scope["method"] in BODY_METHODS:
@@ -114,9 +117,7 @@ class Guard:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         try:
-            origin = headers.get(b"origin", b"").decode("latin-1")
-            if origin and not self._same_site(origin, headers) and origin.rstrip("/") not in self.origins:
-                raise Refusal("FORBIDDEN", "origin", origin, "add it to POLYGUARD_ORIGINS to call from a browser")
+            self._check_origin(headers.get(b"origin", b"").decode("latin-1"), headers)
             scope["polyguard.bucket"] = self._admit(scope, headers, 1.0)
             if self.loaded is not None:
                 await self.loaded()
@@ -193,8 +194,7 @@ class Guard:
         return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
 
     async def _preflight(self, origin: str, answer: Send) -> None:
-        if origin.rstrip("/") not in self.origins:
-            raise Refusal("FORBIDDEN", "origin", origin, "add it to POLYGUARD_ORIGINS to call from a browser")
+        self._check_origin(origin, {})
         headers = [
             (b"access-control-allow-methods", ALLOWED_METHODS),
             (b"access-control-allow-headers", ALLOWED_HEADERS),
@@ -203,9 +203,24 @@ class Guard:
         await answer({"type": "http.response.start", "status": 204, "headers": headers})
         await answer({"type": "http.response.body", "body": b""})
 
+    def _check_origin(self, origin: str, headers: dict[bytes, bytes]) -> None:
+        """Refuse a browser page of another site: it could have its visitor's browser play, unseen.
+
+        Raises:
+            Refusal: FORBIDDEN.
+        """
+        if origin and origin.rstrip("/") not in self.origins and not self._same_site(origin, headers):
+            raise Refusal("FORBIDDEN", "origin", origin, "add it to POLYGUARD_ORIGINS to call from a browser")
+
     def _same_site(self, origin: str, headers: dict[bytes, bytes]) -> bool:
-        """True when a browser page of this very server asks."""
-        return origin.partition("://")[2].encode("latin-1") == headers.get(b"host", b"")
+        """True when a browser page of this very server asks.
+
+        Of a server on loopback such a page has a loopback address: any other name was pointed here by somebody else.
+        """
+        host = origin.partition("://")[2]
+        if host.encode("latin-1") != headers.get(b"host", b""):
+            return False
+        return not self.settings.loopback or loopback(urlsplit(origin).hostname or "")
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = getattr(scope.get("route"), "path", "") or ("page" if status < 400 else "none")

@@ -30,6 +30,8 @@ LONGEST_SCENARIO_ID = 64
 # Errors quote the offending value, never a whole document.
 LONGEST_SHOWN = 300
 MOST_ITEMS = 1024
+# Of a type in a problem's path: "constrained-str", "function-before[…]", a class.
+TYPE_NAME = re.compile(r"^constrained-|\[|^[A-Z][a-z]+[A-Z]|^(int|str|float|bool)$")
 LEAST_SECONDS, MOST_SECONDS = 0.25, 3600.0
 SCENARIO_PATTERN = f"^({'|'.join(SPLITS)})-({'|'.join(SUB_ENVIRONMENTS)})-({'|'.join(DIFFICULTIES)})-[0-9]{{1,6}}$"
 PATIENT_PATTERN = "^p?[0-9]{1,6}$"
@@ -228,19 +230,32 @@ def read(model: type[Model], values: Mapping[str, Any]) -> Model:
 def bad_field(problems: Sequence[Mapping[str, Any]]) -> PolyGuardError:
     """The first of a validation's problems as the one error the caller sees."""
     problem = problems[0]
-    path = [str(part) for part in problem["loc"] if part != "body"]
+    path = named_path(problem)
+    if problem["type"].endswith("_type"):
+        # Of what may have several types, the one that was meant tells more than those that were not.
+        same = [entry for entry in problems if named_path(entry)[: len(path)] == path]
+        deepest = max(same, key=lambda entry: len(entry["loc"]))
+        problem = next((entry for entry in same if not entry["type"].endswith("_type")), deepest)
+        path = named_path(problem)
     kind = problem["type"]
     if kind == "missing":
         # Pydantic reports the object that lacks the field as the input.
         return PolyGuardError(".".join(path) or "body", None, "add it: it is required")
     if kind == "extra_forbidden":
         fix = "remove it: no such field (see /schema and /docs for the fields)"
-    elif (not path and kind != "value_error") or kind in ("json_invalid", "model_attributes_type"):
-        path = [part for part in path if not part.isdecimal()]
+    elif not path and kind != "value_error":
         fix = "send a JSON object with the header Content-Type: application/json"
+    elif kind == "model_attributes_type":
+        fix = "send an object"
     else:
         fix = str(problem["msg"]).removeprefix("Value error, ")
     return PolyGuardError(".".join(path) or "body", problem.get("input"), fix)
+
+
+def named_path(problem: Mapping[str, Any]) -> list[str]:
+    """Where a problem is, without the names of types that pydantic puts between the fields."""
+    parts = [str(part) for part in problem["loc"] if part != "body"]
+    return [part for place, part in enumerate(parts) if place == 0 or not TYPE_NAME.search(part)]
 
 
 def described(error: PolyGuardError) -> dict[str, dict[str, str]]:

@@ -95,6 +95,11 @@ async def _bad_input(request: Request, error: Exception) -> JSONResponse:
 
 async def _bad_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    broken = next((entry for entry in error.errors() if entry["type"] == "json_invalid"), None)
+    if broken is not None:
+        reason = broken.get("ctx", {}).get("error", "not JSON")
+        fix = f"send one JSON object in UTF-8: {reason} at character {broken['loc'][-1]}"
+        return refused(Refusal("INVALID_JSON", "body", "(not JSON)", fix))
     bad = bad_field(error.errors())
     # Fields that are each fine and do not go together: no schema says so.
     code = "CONFLICT" if bad.field == "body" and error.errors()[0]["type"] == "value_error" else "VALIDATION_ERROR"

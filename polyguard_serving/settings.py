@@ -61,12 +61,7 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """True when only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return loopback(self.host)
 
     def checked(self) -> Settings:
         """These settings.
@@ -122,6 +117,16 @@ class Settings:
         from dataclasses import replace
 
         return replace(self, **changed)  # type: ignore[arg-type]
+
+
+def loopback(host: str) -> bool:
+    """True for a name or address of this machine that no other machine can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def whole(name: str, text: str, least: int, most: int) -> int:

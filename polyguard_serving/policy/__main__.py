@@ -19,6 +19,7 @@ from polyguard_serving.logs import Log
 from polyguard_serving.options import Options
 from polyguard_serving.policy.routes import router
 from polyguard_serving.refusals import add_refusals
+from polyguard_serving.routes import reference
 from polyguard_serving.settings import Settings
 from polyguard_serving.tally import Tally
 from polyguard_serving.version import VERSION
@@ -38,7 +39,9 @@ class Health(Options):
 def create(settings: Settings | None = None) -> FastAPI:
     """The API without the environment; episodes are not held here, so steps are sent as observations."""
     settings = settings if settings is not None else Settings.from_environment()
-    app = FastAPI(title="PolyGuard policy and evidence API", version=VERSION, description=ABOUT)
+    app = FastAPI(
+        title="PolyGuard policy and evidence API", version=VERSION, description=ABOUT, docs_url=None, redoc_url=None
+    )
     add_refusals(app)
     app.state.settings = settings
 
@@ -48,6 +51,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         return Health()
 
     app.include_router(router(app, settings), responses=refusals())
+    app.include_router(reference.router(lambda: app.openapi()))
     tally = Tally()
     log = Log.to_standard_error(tally) if settings.log_format == "json" else Log(tally)
     app.add_middleware(Guard, settings=settings, tally=tally, log=log)

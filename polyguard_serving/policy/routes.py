@@ -8,11 +8,12 @@ from enum import Enum
 from functools import wraps
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query, Request
 
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS
 from polyguard_env.environment.splits import SPLITS
 from polyguard_serving.answers import refusals
+from polyguard_serving.options import LONGEST_ID
 from polyguard_serving.policy import decisions, lookups
 from polyguard_serving.policy.lake import STAGES, evaluation_report, model_runs, training_history
 from polyguard_serving.policy.services import services_of, understood
@@ -24,6 +25,7 @@ from polyguard_serving.policy.types import (
     AgentsAnswer,
     AgentsRequest,
     CasesAnswer,
+    Decided,
     EvaluationAnswer,
     EvidenceAnswer,
     EvidenceQuestion,
@@ -77,6 +79,12 @@ def router(app: FastAPI, settings: object) -> APIRouter:
     return routes
 
 
+def _note(request: Request, asked: Decided) -> None:
+    """Have the request's log line name the episode."""
+    observed = asked.observation
+    request.scope["polyguard.episode_id"] = asked.episode_id or (observed.episode_id[:LONGEST_ID] if observed else None)
+
+
 def _add_decisions(routes: APIRouter, app: FastAPI) -> None:
     @routes.get("/policy/model_status", tags=TAG)
     async def model_status() -> ModelStatus:
@@ -84,15 +92,17 @@ def _add_decisions(routes: APIRouter, app: FastAPI) -> None:
         return decisions.model_status(services_of(app))
 
     @routes.post("/policy/act", tags=TAG, responses=DECIDED)
-    async def act(asked: ActRequest) -> ActAnswer:
+    async def act(request: Request, asked: ActRequest) -> ActAnswer:
         """The active model's choice among the candidates of a step, and which model spoke."""
         services = services_of(app)
+        _note(request, asked)
         observation = await services.observation(asked)
         return decisions.act_answer(observation, await decisions.ask_model(services, observation))
 
     @routes.post("/agents/run_step", tags=TAG, responses=DECIDED)
-    async def run_step(asked: AgentsRequest) -> AgentsAnswer:
+    async def run_step(request: Request, asked: AgentsRequest) -> AgentsAnswer:
         """One step decided by the agents, with every agent's note. Nothing is applied to the episode."""
+        _note(request, asked)
         return await decisions.run_agents(services_of(app), asked)
 
 

@@ -84,7 +84,10 @@ class PolicyServices:
             raise PolyGuardError("episode_id", episode_id, "this server holds no episodes: send the observation")
         # A checkpoint read into another environment gives the observation again and leaves the episode alone,
         # whichever worker holds it.
-        return PolyGuardEnv().set_state(await service.checkpoint(episode_id))
+        seen = PolyGuardEnv().set_state(await service.checkpoint(episode_id))
+        if seen.done:
+            raise Refusal("CONFLICT", "episode_id", episode_id, "the episode has ended, and there is nothing to decide")
+        return seen
 
 
 @contextmanager

@@ -1,14 +1,13 @@
-"""What the server is and how it does: health, readiness, metrics, metadata, schemas, the front page."""
+"""What the server is and how it does: health, readiness, metrics, metadata, schemas."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 
-from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_serving.answers import Health, Metadata, Ready, Schemas, refusals
 from polyguard_serving.environment_words import DESCRIPTION, NAME
 from polyguard_serving.refusals import Refusal
@@ -39,7 +38,7 @@ def router(service: Service) -> APIRouter:
             version=VERSION,
             knowledge_fingerprint=service.ready(),
             sessions=service.slots.taken(),
-            episodes=service.held(),
+            episodes=service.episodes.host.store.slots.taken(),
         )
 
     @routes.get(
@@ -88,16 +87,3 @@ def schemas() -> Schemas:
         reset_observation=seen,
         state=ServedState.model_json_schema(),
     )
-
-
-def add_front_page(app: FastAPI) -> None:
-    """A page at / for a person who comes by, where no other page is mounted."""
-
-    @app.get("/", include_in_schema=False)
-    async def front_page() -> HTMLResponse:
-        return HTMLResponse(
-            f"<!doctype html><html lang='en'><title>PolyGuard</title><body style='font-family:sans-serif;"
-            f"max-width:40em;margin:3em auto'><h1>PolyGuard environment server {VERSION}</h1><p>{DESCRIPTION}</p>"
-            f"<p><strong>{DISCLAIMER}</strong></p><p><a href='docs'>API</a> · <a href='tasks'>tasks</a> · "
-            f"<a href='metadata'>metadata</a> · <a href='health'>health</a></p></body></html>"
-        )

@@ -41,8 +41,8 @@ def router(service: Service) -> APIRouter:
 
     async def call(operation: str, options: Options, request: Request) -> Response:
         received = request.scope.get("polyguard.received", time.monotonic())
-        answer = await service.episodes.call(operation, options, received)
         request.scope["polyguard.episode_id"] = getattr(options, "episode_id", None)
+        answer = await service.episodes.call(operation, options, received)
         return Response(answer, media_type=JSON)
 
     @routes.post(
@@ -98,6 +98,7 @@ def router(service: Service) -> APIRouter:
     )
     async def fork(request: Request, episode_id: EpisodeId, options: ForkOptions | None = None) -> Any:
         """A copy of an episode that goes its own way from here, under another id."""
+        request.scope["polyguard.episode_id"] = episode_id
         return Response(await service.episodes.fork(episode_id, options or ForkOptions()), media_type=JSON)
 
     @routes.post(

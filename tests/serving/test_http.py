@@ -82,6 +82,13 @@ def test_calls_answer_under_env_too(http: httpx.Client) -> None:
         ("/step", {"action": {"txt": "finish"}}, 422, "action.txt"),
         ("/step", {"action": {"confidence": 2}}, 422, "action.confidence"),
         ("/step", {"action": {"action_type": "EXPLODE"}}, 422, "action.action_type"),
+        ("/step", {"action": {"confidence": True}}, 422, "action.confidence"),
+        ("/step", {"action": None}, 422, "action"),
+        ("/step", {"action": {"text": "finish"}, "timeout_s": "5"}, 422, "timeout_s"),
+        ("/batch/step", {"episode_ids": ["e"], "actions": ["x" * 20_000]}, 422, "actions.0"),
+        ("/batch/step", {"episode_ids": ["e"], "actions": [True]}, 422, "actions.0"),
+        ("/batch/step", {"episode_ids": ["e"], "actions": [{"candidate_id": 5}]}, 422, "actions.0.candidate_id"),
+        ("/evidence/search", {"query": "warfarin", "most": "3"}, 422, "most"),
         ("/price", {"items": []}, 422, "items"),
         ("/price", {"items": [{"scenario_id": SCENARIO, "actions": ["x"]}] * 513}, 422, "items"),
         ("/price", {"items": [{"scenario_id": SCENARIO, "actions": ["x"] * 65}]}, 422, "items.0.actions"),
@@ -104,6 +111,17 @@ def test_bad_input_is_named_with_its_fix(http: httpx.Client, path: str, body: An
 def test_broken_bodies_are_refused_not_crashed_on(http: httpx.Client, body: bytes, content_type: str) -> None:
     answer = http.post("/reset", content=body, headers={"content-type": content_type})
     assert answer.status_code in (400, 422) and answer.json()["error"]["fix"]
+
+
+@pytest.mark.parametrize(("body", "place"), [(b'{"seed": 1', 10), (b'{"seed" 1}', 8), (b"", None)])
+def test_what_is_no_json_is_told_where(http: httpx.Client, body: bytes, place: int | None) -> None:
+    answer = http.post("/batch/step", content=body, headers={"content-type": "application/json"})
+    error = answer.json()["error"]
+    if place is None:
+        assert (answer.status_code, error["code"], error["field"]) == (422, "VALIDATION_ERROR", "body")
+    else:
+        assert (answer.status_code, error["code"], error["field"]) == (400, "INVALID_JSON", "body")
+        assert error["fix"].endswith(f"at character {place}")
 
 
 def test_a_step_after_the_end_is_refused(http: httpx.Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving import server
 from polyguard_serving.app import create
@@ -105,8 +107,18 @@ def test_only_listed_origins_may_call_from_a_browser(guarded: tuple[str, Path]) 
         assert trusted.status_code == 204
         assert trusted.headers["access-control-allow-origin"] == "https://trusted.example"
         assert http.options("/step", headers={"Origin": "https://evil.example"} | asked).status_code == 403
-        answer = http.get("/tasks", headers=bearer | {"Origin": "https://evil.example"})
-        assert "access-control-allow-origin" not in answer.headers
+        evil = bearer | {"Origin": "https://evil.example"}
+        # What a page may send without asking first: no body, or one that says it is plain text.
+        sent = [
+            http.get("/tasks", headers=evil), http.post("/reset", headers=evil),
+            http.post("/mcp", headers=evil | {"Content-Type": "text/plain"}, content=b'{"id": 1, "method": "ping"}'),
+        ]  # fmt: skip
+        for answer in sent:
+            assert answer.status_code == 403 and answer.json()["error"]["field"] == "origin"
+            assert "access-control-allow-origin" not in answer.headers
+        assert http.get("/health", headers={"Origin": "https://evil.example"}).status_code == 200
+        for origin in ("https://trusted.example", url):
+            assert http.post("/reset", headers=bearer | {"Origin": origin}).status_code == 200
 
     async def handshake(origin: str) -> int:
         try:
@@ -117,6 +129,34 @@ def test_only_listed_origins_may_call_from_a_browser(guarded: tuple[str, Path]) 
 
     found = [asyncio.run(handshake(origin)) for origin in ("https://evil.example", "https://trusted.example", url)]
     assert found == [403, 101, 101]
+
+
+@pytest.mark.parametrize(
+    ("bound", "host", "origin", "status"),
+    [
+        ("127.0.0.1", "localhost:8000", "http://localhost:8000", 200),
+        ("127.0.0.1", "[::1]:8000", "http://[::1]:8000", 200),
+        ("127.0.0.1", "evil.example:8000", "http://evil.example:8000", 403),
+        ("127.0.0.1", "127.0.0.1:8000", "null", 403),
+        ("0.0.0.0", "name.hf.space", "https://name.hf.space", 200),
+    ],
+)
+def test_a_name_that_was_pointed_at_loopback_is_no_page_of_ours(
+    bound: str, host: str, origin: str, status: int
+) -> None:
+    with TestClient(create(Settings(host=bound, allow_open=True, log_format="off"))) as client:
+        assert client.get("/metadata", headers={"Host": host, "Origin": origin}).status_code == status
+
+
+def test_the_reference_lists_every_operation_and_asks_nothing_of_other_hosts(http: httpx.Client) -> None:
+    page, document = http.get("/docs").text, http.get("/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method in operations:
+            assert f'id="{method}-{html.escape(path)}"' in page
+    for name in document["components"]["schemas"]:
+        assert f'id="schema-{name}"' in page
+    assert "<script" not in page and "src=" not in page and "//" not in page.replace("http://127.0.0.1", "")
+    assert DISCLAIMER in page and http.get("/redoc").status_code == 404
 
 
 @pytest.fixture(scope="module")
