@@ -130,12 +130,12 @@ class FactTable:
         gene = self._spread(table, "gene", [], "pharmacogenomics", self._gene)
         measure = self._spread(table, "measure", [], "monitoring", self._measure)
         swap = self._spread(table, "swap", [], "substitution", self._swap)
-        side = self._spread(table, "edge", [], "combination", self._side)
         burden = self._burden(table)
         parameters = self._parameters()
         duplicate, duplicate_rule, exception = self._duplicates(table)
         edge, keys, values = self._edges()
         omission = self._omissions()
+        hyper, lacking = self._hyper(table)
         words = np.zeros((len(self._masks), at.TOKEN_WORDS), dtype=np.int64)
         for members, place in self._masks.items():
             words[place] = self.token_words(self.tokens[token] for token in members)
@@ -144,7 +144,7 @@ class FactTable:
             drug=table, edge=edge, hash_key=keys, hash_value=values,
             organ=_rows(organ, at.ORGAN_RULE), disease=_rows(disease, at.DISEASE_RULE),
             gene=_rows(gene, at.GENE_RULE), burden=_rows(burden, at.BURDEN_RULE),
-            side=_rows(side, at.SIDE), hyper=self._hyper(), duplicate=duplicate, duplicate_rule=duplicate_rule,
+            hyper=hyper, lacking=lacking, duplicate=duplicate, duplicate_rule=duplicate_rule,
             exception=exception, swap=_rows(swap, at.SWAP), measure=_rows(measure, at.MEASURE_RULE),
             omission=omission, taper=taper, mask=words,
             priority=np.array([index.priority(name) for name in self.conditions]),
@@ -199,22 +199,26 @@ class FactTable:
         indication = self.condition_at.get(rule.fields.get("indication", ""), -1)
         return self.drug_at[new.drug_id], indication, self._mask(terms(rule.fields.get("wrong_if", "")))
 
-    def _side(self, rule: Rule) -> tuple[object, ...]:
-        edge = self.index.combinations[rule.rule_id]
-        sides = sorted(
-            {r.fields["side"] for r in self.index.knowledge.rules("combination") if r.rule_id == rule.rule_id}
-        )
-        assert len(sides) == edge.sides
-        return self.hyperedges.index(rule.rule_id), sides.index(rule.fields["side"])
-
-    def _hyper(self) -> np.ndarray:
+    def _hyper(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Combinations, and a bit for each in every drug's `sides`; `lacking` has the bits of those without a side."""
+        names = self.hyperedges
+        if len(names) > at.HYPEREDGES:
+            raise PolyGuardError("combinations", len(names), f"the engine holds at most {at.HYPEREDGES}")
         rows = []
-        for name in self.hyperedges:
+        lacking = np.full(at.SIDES, (1 << len(names)) - 1, dtype=np.int64)
+        for place, name in enumerate(names):
             edge = self.index.combinations[name]
+            members = [rule for rule in self.index.knowledge.rules("combination") if rule.rule_id == name]
+            sides = sorted({rule.fields["side"] for rule in members})
+            if len(sides) != edge.sides or edge.sides > at.SIDES:
+                raise PolyGuardError(f"combination {name}", len(sides), f"give 1 to {at.SIDES} sides, each with drugs")
+            lacking[: edge.sides] &= ~(1 << place)
+            for rule in members:
+                table["sides"][self.drug_at[rule.drug_id], sides.index(rule.fields["side"])] |= 1 << place
             category = at.BURDEN if edge.rule.fields["category"] == "burden" else at.INTERACTION
             reduce = edge.rule.fields["management"].partition(":")[0].strip() == "reduce_dose"
             rows.append((edge.sides, category, SEVERITY_RANK[edge.rule.severity], reduce, self.rule_code(edge.rule)))
-        return _rows(rows, at.HYPER)
+        return _rows(rows, at.HYPER), lacking
 
     def _burden(self, table: np.ndarray) -> list[tuple[object, ...]]:
         rows: list[tuple[object, ...]] = []

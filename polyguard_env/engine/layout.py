@@ -20,7 +20,8 @@ OMISSIONS = 48
 FINDINGS = 320
 FIXES = 96
 MOVES = 24
-HYPEREDGES = 64
+HYPEREDGES = 63
+SIDES = 4
 TOKEN_WORDS = 8
 CONDITION_WORDS = 4
 
@@ -103,7 +104,7 @@ DRUG = np.dtype(
         ("profiled", i1), ("acb_carrier", i1), ("dbi_carrier", i1), ("conditional", i1), ("kidney", i1),
         ("treatment", i4), ("taper", i4), ("taper_class", i4), ("monitor", i4),
         ("renal", i4, (2,)), ("hepatic", i4, (2,)), ("disease", i4, (2,)), ("gene", i4, (2,)),
-        ("burden", i4, (2,)), ("edge", i4, (2,)), ("duplicate", i4, (2,)), ("swap", i4, (2,)),
+        ("burden", i4, (2,)), ("sides", i8, (SIDES,)), ("duplicate", i4, (2,)), ("swap", i4, (2,)),
         ("measure", i4, (2,)),
     ]
 )  # fmt: skip
@@ -119,7 +120,6 @@ GENE_RULE = np.dtype([("gene", i2), ("phenotype", i2), ("severity", i1), ("rule"
 BURDEN_RULE = np.dtype(
     [("kind", i1), ("severity", i1), ("indication", i2), ("threshold", f8), ("unless", i4), ("rule", i4)]
 )
-SIDE = np.dtype([("hyperedge", i4), ("side", i4)])
 HYPER = np.dtype([("sides", i4), ("category", i1), ("severity", i1), ("reduce", i1), ("rule", i4)])
 DUPLICATE = np.dtype([("rule", i4)])
 DUPLICATE_RULE = np.dtype([("severity", i1), ("except_from", i4), ("except_to", i4)])
@@ -197,7 +197,7 @@ WORK = np.dtype(
     [
         ("found", FINDING, (FINDINGS,)), ("before", FINDING, (FINDINGS,)), ("after", FINDING, (FINDINGS,)),
         ("rows", CANDIDATE, (FIXES,)), ("moves", CANDIDATE, (SLOTS, MOVES)),
-        ("words", i8, (TOKEN_WORDS,)), ("names", i8, (TOKEN_WORDS,)), ("sides", i8, (HYPEREDGES, 4)),
+        ("words", i8, (TOKEN_WORDS,)), ("names", i8, (TOKEN_WORDS,)), ("sides", i8, (SIDES,)),
         ("stream", i8, (1,)), ("order", i8, (64,)), ("able", i8, (64,)), ("totals", f8, (16,)), ("lines", i8, (8,)),
         ("column", i8, (4,)), ("counts", i8, (SLOTS,)), ("columns", f8, (13,)), ("prices", f8, (CANDIDATES,)),
         ("events", i8, (64, 3)), ("listed", i8, (1,)),
@@ -212,7 +212,7 @@ FACTS = Block(
     "facts",
     {
         "drug": (DRUG, 1), "edge": (EDGE, 1), "hash_key": (i8, 1), "hash_value": (i4, 1), "organ": (ORGAN_RULE, 1),
-        "disease": (DISEASE_RULE, 1), "gene": (GENE_RULE, 1), "burden": (BURDEN_RULE, 1), "side": (SIDE, 1),
+        "disease": (DISEASE_RULE, 1), "gene": (GENE_RULE, 1), "burden": (BURDEN_RULE, 1), "lacking": (i8, 1),
         "hyper": (HYPER, 1), "duplicate": (DUPLICATE, 1), "duplicate_rule": (DUPLICATE_RULE, 1), "exception": (i4, 2),
         "swap": (SWAP, 1), "measure": (MEASURE_RULE, 1), "omission": (OMISSION_RULE, 1), "taper": (TAPER_RULE, 1),
         "mask": (i8, 2), "priority": (f8, 1), "common": (i4, 1), "parameters": (f8, 1), "weights": (f8, 1),
@@ -242,7 +242,7 @@ class Facts(NamedTuple):
     disease: np.ndarray
     gene: np.ndarray
     burden: np.ndarray
-    side: np.ndarray
+    lacking: np.ndarray
     hyper: np.ndarray
     duplicate: np.ndarray
     duplicate_rule: np.ndarray

@@ -290,31 +290,39 @@ def regimen_findings(facts, sc, st, w, m):
 
 @compiled
 def _hyperedge_findings(facts, st, w, m):
-    found, sides = w.found, w.sides
-    count = facts.hyper.shape[0]
-    any_member = False
-    for k in range(st.n):
-        if st.alive[k]:
-            span = facts.drug[st.drug[k]].edge
-            if span[1] > span[0] and not any_member:
-                for h in range(count):
-                    sides[h, 0] = sides[h, 1] = sides[h, 2] = sides[h, 3] = 0
-            for place in range(span[0], span[1]):
-                side = facts.side[place]
-                sides[side.hyperedge, side.side] |= np.int64(1) << np.int64(k)
-                any_member = True
-    if not any_member:
-        return m
-    for h in range(count):
-        edge = facts.hyper[h]
-        if edge.sides > 0 and represented(sides[h], edge.sides):
-            slots = np.int64(0)
-            for side in range(edge.sides):
-                slots |= sides[h, side]
-            _put(found, m, edge.category, edge.severity, at.HYPEREDGE, -1, -1, h, slots)
-            found[m].reduce = edge.reduce
-            m += 1
+    """Findings of the combinations of which every side is taken, told by one bit a combination for each side."""
+    complete = np.int64(-1)
+    for side in range(at.SIDES):
+        taken = facts.lacking[side]
+        for k in range(st.n):
+            if st.alive[k]:
+                taken |= facts.drug[st.drug[k]].sides[side]
+        complete &= taken
+    h = 0
+    while complete:
+        if complete & 1:
+            m = _hyperedge_finding(facts, st, h, w, m)
+        complete >>= 1
+        h += 1
     return m
+
+
+@compiled
+def _hyperedge_finding(facts, st, h, w, m):
+    found, sides = w.found, w.sides
+    edge = facts.hyper[h]
+    slots = np.int64(0)
+    for side in range(edge.sides):
+        sides[side] = 0
+        for k in range(st.n):
+            if st.alive[k]:
+                sides[side] |= ((facts.drug[st.drug[k]].sides[side] >> np.int64(h)) & 1) << np.int64(k)
+        slots |= sides[side]
+    if not represented(sides, edge.sides):
+        return m
+    _put(found, m, edge.category, edge.severity, at.HYPEREDGE, -1, -1, h, slots)
+    found[m].reduce = edge.reduce
+    return m + 1
 
 
 @compiled
