@@ -61,9 +61,9 @@ UNEVEN = 0.02
 ROWS = np.array([2, 2, 3])
 CHECK_TRIES = 16
 LEAST_WORTH = 1e-9
-# Bytes of a state: where its tables of pairs and what follows them begin, and how long a row is.
-EDGE, TWICE, OWN, REST = (at.byte_of(name) for name in ("edge", "twice", "own_safety", "candidate"))
-EDGE_ROW, TWICE_ROW = at.SLOTS * at.i4().itemsize, at.SLOTS
+# Words of a state: where its table of pairs and what follows it begin, and how long a row is.
+LINKS, PAIR, OWN, REST = (at.byte_of(name) // 8 for name in ("links", "pair", "own_safety", "candidate"))
+PAIR_ROW = at.SLOTS * at.i4().itemsize // 8
 
 
 @compiled
@@ -71,13 +71,16 @@ def copy_state(raw, b, n, spare):
     """Copy state `b` to the spare one, word by word, its candidates left out.
 
     Args:
-        n: slots in use; of the tables of pairs only their rows are copied.
+        n: slots in use; of the table of pairs only the rows of those with links are copied.
     """
-    for word in range((EDGE + n * EDGE_ROW) // 8 + 1):
+    for word in range(PAIR):
         spare[0, word] = raw[b, word]
-    for word in range(TWICE // 8, (TWICE + n * TWICE_ROW) // 8 + 1):
-        spare[0, word] = raw[b, word]
-    for word in range(OWN // 8, REST // 8):
+    for k in range(n):
+        if raw[b, LINKS + k]:
+            row = PAIR + k * PAIR_ROW
+            for word in range(row, row + PAIR_ROW):
+                spare[0, word] = raw[b, word]
+    for word in range(OWN, REST):
         spare[0, word] = raw[b, word]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.parameters import PLACE
-from polyguard_env.engine.risk import assess, refresh_conditional, refresh_pairs, refresh_slot
+from polyguard_env.engine.risk import assess, mark_stale, refresh_conditional, refresh_pairs, refresh_slot, unlink
 from polyguard_env.engine.rules import has_token, kidney_known
 
 WITHDRAWAL_DAYS, SAFE_STOP, TAPER_END = PLACE["withdrawal_days"], PLACE["safe_stop"], PLACE["taper_end"]
@@ -49,12 +49,11 @@ def _withdraw(facts, st, drug, severity):
 
 
 @compiled
-def _remove(st, k):
+def _remove(sc, st, k):
     st.alive[k] = 0
     st.tapering[k] = 0
-    for other in range(st.n):
-        st.edge[k, other] = st.edge[other, k] = -1
-        st.twice[k, other] = st.twice[other, k] = 0
+    unlink(st, k)
+    mark_stale(sc, st, k)
 
 
 @compiled
@@ -98,11 +97,11 @@ def tapered_dose(facts, sc, st, k):
 
 
 @compiled
-def _stop(facts, st, k, covered):
+def _stop(facts, sc, st, k, covered):
     place = taper_in_force(facts, st, k)
     if place >= 0 and not covered:
         _withdraw(facts, st, st.drug[k], facts.taper[place].severity)
-    _remove(st, k)
+    _remove(sc, st, k)
 
 
 @compiled
@@ -125,7 +124,7 @@ def apply(facts, sc, st, kind, a, b, value, w):
                 if kind == at.TAPER:
                     dose = tapered_dose(facts, sc, st, other)
                     if dose <= 0.0:
-                        _remove(st, other)
+                        _remove(sc, st, other)
                     else:
                         st.dose[other], st.tapering[other] = dose, 1
                         refresh_slot(facts, sc, st, other, w)
@@ -134,7 +133,7 @@ def apply(facts, sc, st, kind, a, b, value, w):
                     if kind != at.STOP:
                         one, new = facts.drug[st.drug[other]].taper_class, facts.drug[b].taper_class
                         covered = one >= 0 and one == new
-                    _stop(facts, st, other, covered)
+                    _stop(facts, sc, st, other, covered)
         if kind == at.SUBSTITUTE or kind == at.RECOMMEND:
             changed = _start(facts, sc, st, b, indication, w)
         refresh_conditional(facts, sc, st, changed, w)

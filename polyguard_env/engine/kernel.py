@@ -25,7 +25,7 @@ from polyguard_env.engine.operations import (
     UNREADABLE,
 )
 from polyguard_env.engine.parameters import PLACE
-from polyguard_env.engine.risk import assess, information_gap, list_findings, refresh_all, regimen_load, untreated
+from polyguard_env.engine.risk import assess, list_findings, refresh_all, regimen_load
 from polyguard_env.engine.verdict import judge
 
 WEIGHT, HAZARD = PLACE["weight_minor"] - 1, PLACE["hazard_minor"] - 1
@@ -40,8 +40,6 @@ call_at = block_at(at.CALL)
 def fill(facts, sc, st, seed, w):
     """Write the start of a scenario into a state and assess it; its candidates are not laid out."""
     st.seed, st.step, st.day, st.finished, st.n = seed, 0, 0, 0, sc.n
-    st.edge[:, :] = -1
-    st.twice[:, :] = 0
     st.alive[:] = 0
     for k in range(sc.n):
         st.drug[k], st.dose[k], st.initial[k] = sc.drug[k], sc.dose[k], sc.dose[k]
@@ -55,8 +53,7 @@ def fill(facts, sc, st, seed, w):
     st.harm, st.severe_harm = 0, 0
     st.hazard = st.severe_hazard = 0.0
     st.total = st.last_reward = 0.0
-    if sc.combinations == 0:
-        refresh_all(facts, sc, st, w)
+    refresh_all(facts, sc, st, w)
     assess(facts, sc, st, w)
 
 
@@ -105,10 +102,7 @@ def restore(facts, scenarios, which, states, raw, b, space):
     w = space[0][0]
     sc = scenarios[which]
     st = states[b]
-    st.edge[:, :] = -1
-    st.twice[:, :] = 0
-    if sc.combinations == 0:
-        refresh_all(facts, sc, st, w)
+    refresh_all(facts, sc, st, w)
     assess(facts, sc, st, w)
     w.listed[0] = -1
     enter(facts, sc, states, raw, b, space)
@@ -181,7 +175,7 @@ def harm(facts, sc, st, before, ended, w):
             if _struck(sc.key, st.seed, begin_day, code, rate):
                 happened = _note(st, events, happened, end_day, i, severe)
         for place in range(sc.treated):
-            lost = untreated(facts, sc, st, place)
+            lost = st.lost[place]
             if lost <= 0:
                 continue
             rate = p[UNTREATED] * lost * share
@@ -192,7 +186,7 @@ def harm(facts, sc, st, before, ended, w):
             if _struck(sc.key, st.seed, begin_day, code, rate):
                 happened = _note(st, events, happened, end_day, -1 - place, severe)
         for what in (OF_LOAD, OF_UNKNOWN):
-            rate = p[LOAD] * regimen_load(facts, st) if what == OF_LOAD else p[UNKNOWN] * information_gap(facts, sc, st)
+            rate = p[LOAD] * regimen_load(facts, st) if what == OF_LOAD else p[UNKNOWN] * st.gap
             st.hazard += rate * share
             if _struck(sc.key, st.seed, begin_day, np.int64(what), rate * share):
                 happened = _note(st, events, happened, end_day, what, False)

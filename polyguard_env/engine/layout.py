@@ -156,6 +156,9 @@ CANDIDATE_FIELDS = [
     ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("worth", f8), ("priced", i1),
 ]  # fmt: skip
 CANDIDATE = np.dtype(CANDIDATE_FIELDS, align=True)
+# What a state caches: `pair` what two slots do to each other, as `risk.pair_code` writes it, valid where the first one's
+# bits of `links` have the second; `lost` the priority of treatment lost by condition treated at the start, to be worked
+# out again where `stale` has its bit; `gap` what is not known.
 STATE = np.dtype(
     [
         ("seed", i8), ("step", i4), ("day", i4), ("finished", i1), ("n", i4),
@@ -170,7 +173,8 @@ STATE = np.dtype(
         ("harm", i4), ("severe_harm", i4), ("hazard", f8), ("severe_hazard", f8), ("total", f8),
         ("last_reward", f8),
         ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("severe", i4),
-        ("edge", i4, (SLOTS, SLOTS)), ("twice", i1, (SLOTS, SLOTS)),
+        ("gap", f8), ("stale", i8), ("lost", f8, (SLOTS,)), ("links", i8, (SLOTS,)),
+        ("pair", i4, (SLOTS, SLOTS)),
         ("own_safety", f8, (SLOTS,)), ("own_dosing", f8, (SLOTS,)), ("own_burden", f8, (SLOTS,)),
         ("own_severe", i1, (SLOTS,)), ("floor", f8, (SLOTS,)),
         ("candidates", i4), ("best", i4), ("gain", f8), ("candidate", CANDIDATE, (CANDIDATES,)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polyguard_env.engine import layout as at
+from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.rules import (
@@ -50,6 +51,7 @@ def refresh_slot(facts, sc, st, k, w):
     st.own_safety[k], st.own_dosing[k], st.own_burden[k], st.own_severe[k] = safety, dosing, burden, severe
     floor = lowest_dose(facts, sc, st.drug[k])
     st.floor[k] = floor if 0 < st.dose[k] < facts.parameters[ENOUGH] * floor else 0.0
+    mark_stale(sc, st, k)
 
 
 @compiled
@@ -71,15 +73,41 @@ def lowest_dose(facts, sc, drug):
 @compiled
 def refresh_pairs(facts, st, k):
     """Look up the interactions and duplications of one drug with every other."""
+    bit, held = np.int64(1) << np.int64(k), np.int64(0)
     for other in range(st.n):
-        if other == k:
-            st.edge[k, k] = -1
-            st.twice[k, k] = 0
-        elif st.alive[other] and st.alive[k]:
-            place = edge_between(facts, st.drug[k], st.drug[other])
-            twice = duplicated(facts, st.drug[k], st.drug[other])
-            st.edge[k, other] = st.edge[other, k] = place
-            st.twice[k, other] = st.twice[other, k] = twice
+        if other == k or not st.alive[other]:
+            continue
+        code = pair_code(facts, st.drug[k], st.drug[other])
+        if code:
+            st.pair[k, other] = st.pair[other, k] = code
+            held |= np.int64(1) << np.int64(other)
+            st.links[other] |= bit
+    st.links[k] = held
+
+
+@compiled
+def pair_code(facts, a, b):
+    """What two drugs do to each other: 0 for nothing, else 1 + place of the interaction, and 2^24 x the duplication."""
+    return np.int64(edge_between(facts, a, b)) + 1 + (np.int64(duplicated(facts, a, b)) << 24)
+
+
+@compiled
+def unlink(st, k):
+    """Take a slot out of the pairs of all others."""
+    bit = np.int64(1) << np.int64(k)
+    rest = st.links[k]
+    while rest:
+        st.links[lowest(rest)] &= ~bit
+        rest &= rest - 1
+    st.links[k] = 0
+
+
+@compiled
+def mark_stale(sc, st, k):
+    """Note that the treatment of what a slot is given for has changed."""
+    for place in range(sc.treated):
+        if sc.treated_condition[place] == st.indication[k]:
+            st.stale |= np.int64(1) << np.int64(place)
 
 
 @compiled
@@ -93,10 +121,20 @@ def refresh_conditional(facts, sc, st, changed, w):
 @compiled
 def refresh_all(facts, sc, st, w):
     """Fill every cache of a state."""
+    st.links[:] = 0
+    st.stale = -1
+    if sc.combinations > 0:
+        return
     for k in range(st.n):
         if st.alive[k]:
             refresh_slot(facts, sc, st, k, w)
-            refresh_pairs(facts, st, k)
+            for other in range(k):
+                if st.alive[other]:
+                    code = pair_code(facts, st.drug[k], st.drug[other])
+                    if code:
+                        st.pair[k, other] = st.pair[other, k] = code
+                        st.links[k] |= np.int64(1) << np.int64(other)
+                        st.links[other] |= np.int64(1) << np.int64(k)
 
 
 @compiled
@@ -197,7 +235,7 @@ def assess(facts, sc, st, w):
     """Sum the risk of a state into its `safety`, `dosing`, `burden`, `disease` and `severe`."""
     if sc.combinations > 0:
         st.safety, st.dosing, st.burden, st.disease = danger_left(sc, st), 0.0, 0.0, 0.0
-        st.severe = 0
+        st.severe, st.gap = 0, 0.0
         for place in range(sc.combinations):
             if sc.danger[place] > 0 and (st.tested >> place) & 1 == 0:
                 st.severe += 1
@@ -212,13 +250,14 @@ def assess(facts, sc, st, w):
         dosing += factor * st.own_dosing[k]
         burden += factor * st.own_burden[k]
         severe += st.own_severe[k] if factor >= 0.5 else 0
-        for other in range(k):
-            if st.alive[other] and (st.edge[k, other] >= 0 or st.twice[k, other] > 0):
-                m = pair_finding(facts, st, other, k, found, 0)
-                for i in range(m):
-                    weight = weigh(facts, st, found[i])
-                    safety += weight
-                    severe += found[i].severity >= at.MAJOR and weight >= 0.5 * p[WEIGHT + found[i].severity]
+        rest = st.links[k] & ((np.int64(1) << np.int64(k)) - 1)
+        while rest:
+            m = pair_finding(facts, st, lowest(rest), k, found, 0)
+            rest &= rest - 1
+            for i in range(m):
+                weight = weigh(facts, st, found[i])
+                safety += weight
+                severe += found[i].severity >= at.MAJOR and weight >= 0.5 * p[WEIGHT + found[i].severity]
     m = regimen_findings(facts, sc, st, w, 0)
     for i in range(m):
         weight = weigh(facts, st, found[i])
@@ -234,8 +273,12 @@ def assess(facts, sc, st, w):
         safety += p[WITHDRAWAL + st.w_severity[i]]
         severe += st.w_severity[i] >= at.MAJOR
     for place in range(sc.treated):
-        disease += untreated(facts, sc, st, place)
-    st.safety = safety + information_gap(facts, sc, st)
+        if (st.stale >> np.int64(place)) & 1:
+            st.lost[place] = untreated(facts, sc, st, place)
+        disease += st.lost[place]
+    st.stale = 0
+    st.gap = information_gap(facts, sc, st)
+    st.safety = safety + st.gap
     st.dosing, st.disease = dosing, disease
     st.burden = burden + regimen_load(facts, st)
     st.severe = severe
@@ -255,9 +298,10 @@ def list_findings(facts, sc, st, w):
     for k in range(st.n):
         if st.alive[k]:
             m = slot_findings(facts, sc, st, k, words, found, m)
-            for other in range(k):
-                if st.alive[other]:
-                    m = pair_finding(facts, st, other, k, found, m)
+            rest = st.links[k] & ((np.int64(1) << np.int64(k)) - 1)
+            while rest:
+                m = pair_finding(facts, st, lowest(rest), k, found, m)
+                rest &= rest - 1
     m = regimen_findings(facts, sc, st, w, m)
     for i in range(m):
         row = found[i]

@@ -345,17 +345,17 @@ def represented(sides, n):
 
 @compiled
 def pair_finding(facts, st, i, j, found, m):
-    """The interaction and the duplication of two slots, as cached in the state."""
+    """The interaction and the duplication of two linked slots, as cached in the state."""
     a, b = min(st.drug[i], st.drug[j]), max(st.drug[i], st.drug[j])
     slots = (np.int64(1) << np.int64(i)) | (np.int64(1) << np.int64(j))
-    place = st.edge[i, j]
+    place, twice = (st.pair[i, j] & 0xFFFFFF) - 1, st.pair[i, j] >> 24
     if place >= 0:
         edge = facts.edge[place]
         _put(found, m, at.INTERACTION, edge.severity, at.PAIR, a, b, place, slots)
         found[m].measurement, found[m].reduce, found[m].monitor = edge.measurement, edge.reduce, edge.monitor
         m += 1
-    if st.twice[i, j] > 0:
-        _put(found, m, at.DUPLICATION, st.twice[i, j], at.PAIR, a, b, -1, slots)
+    if twice > 0:
+        _put(found, m, at.DUPLICATION, twice, at.PAIR, a, b, -1, slots)
         m += 1
     return m
 
