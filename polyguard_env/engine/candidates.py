@@ -7,19 +7,17 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, chance, key_of, shuffle
-from polyguard_env.engine.dynamics import outcome, slot_of
+from polyguard_env.engine.dynamics import outcome, slot_of, untouched
 from polyguard_env.engine.moves import (
     check_moves,
     copy_row,
-    dose_moves,
-    drug_moves,
     fix_moves,
     illegal_moves,
     in_split,
+    kinds_on,
+    moves_on,
     put,
     reveal_moves,
-    swap_moves,
-    unfit_swaps,
 )
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.risk import list_findings
@@ -87,6 +85,13 @@ def copy_state(raw, b, n, spare):
 @compiled
 def value_of(facts, sc, st, raw, b, space, row):
     """Work out what a legal move changes: fills the row's differences and its worth."""
+    row.dosing = row.burden = row.disease = 0.0
+    if sc.combinations == 0 and (
+        no_op(row.kind) or row.kind == at.ORDER or row.kind == at.FETCH or row.kind == at.DECOMPOSE
+    ):
+        row.safety = untouched(facts, sc, st, row.kind, row.a, space[0][0])
+        row.worth = row.safety - facts.parameters[COSTS[row.kind]]
+        return
     copy_state(raw, b, st.n, space[2])
     after = space[1][0]
     outcome(facts, sc, after, row.kind, row.a, row.b, row.value, space[0][0])
@@ -240,9 +245,10 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
     Where there is none of them, one is drawn in its place.
     """
     w = space[0][0]
-    rows, moves = w.rows, w.moves
+    rows = w.fixes
+    w.counts[:] = -1
     count = w.listed[0] if w.listed[0] >= 0 else list_findings(facts, sc, st, w)
-    fixes = fix_moves(facts, sc, st, rows, w.found, count)
+    fixes = fix_moves(facts, sc, st, rows, w, count)
     anchor, check, start = -1, -1, -1
     for i in range(fixes):
         kind = rows[i].kind
@@ -268,58 +274,58 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
     has_anchor = anchor >= 0
     if has_anchor:
         copy_row(chosen[at.CANDIDATES - 1], rows[anchor])
-    counts = w.counts
     for k in range(st.n):
-        counts[k] = 0
-        if st.alive[k]:
-            counts[k] = moves_of(facts, sc, st, k, moves[k])
+        w.kinds[k] = kinds_on(facts, sc, st, k, w) if st.alive[k] else 0
     if not has_anchor:
-        has_anchor = _any_move(sc, st, w, chosen, stream)
+        has_anchor = _any_move(facts, sc, st, w, chosen, stream)
     if check < 0:
-        n = _any_check(facts, sc, st, chosen, n, rows, stream)
+        n = _any_check(facts, sc, st, chosen, n, w.rows, stream)
     if start < 0:
-        n = _any_start(facts, sc, st, chosen, n, rows, stream)
+        n = _any_start(facts, sc, st, chosen, n, w.rows, stream)
     drugs = 2 if sc.sub == at.WEB else ROWS[sc.difficulty]
     if has_anchor:
-        n = _table(sc, st, w, chosen, n, drugs, stream)
+        n = _table(facts, sc, st, w, chosen, n, drugs, stream)
     n = _reveals(facts, sc, st, chosen, n, w, stream)
-    return _beside(facts, sc, st, chosen, n, w, stream)
+    n = _beside(facts, sc, st, chosen, n, w, stream)
+    for i in range(n):
+        if not chosen[i].priced:
+            _known_price(chosen[i], rows, fixes)
+    return n
 
 
 @compiled
-def moves_of(facts, sc, st, k, rows):
-    """The moves on one drug that a step may offer; the number of rows in use."""
-    if sc.sub == at.PRECISION:
-        m = dose_moves(facts, sc, st, k, rows, 0)
-        return drug_moves(facts, sc, st, k, rows, m)
-    if sc.sub == at.ALTERNATIVE and st.group[k] == 0:
-        m = swap_moves(facts, sc, st, k, rows, 0, at.RECOMMEND, 3)
-        m = unfit_swaps(facts, sc, st, k, rows, m, at.RECOMMEND)
-        return put(facts, sc, st, rows, m, at.STOP, st.drug[k], -1, 0.0)
-    return drug_moves(facts, sc, st, k, rows, 0)
+def _known_price(row, fixes, count):
+    """Take over the price of the same move, where it was worked out before."""
+    for i in range(count):
+        fix = fixes[i]
+        if fix.priced and fix.kind == row.kind and fix.a == row.a and fix.b == row.b and fix.value == row.value:
+            row.priced, row.worth = 1, fix.worth
+            row.safety, row.dosing, row.burden, row.disease = fix.safety, fix.dosing, fix.burden, fix.disease
+            return
 
 
 @compiled
-def _any_move(sc, st, w, chosen, stream):
+def _any_move(facts, sc, st, w, chosen, stream):
     """Put a move of a kind drawn by its share, on a drug drawn at random, in the anchor's place."""
-    totals, moves, counts, able = w.totals, w.moves, w.counts, w.able
-    totals[:] = 0.0
+    totals, able = w.totals, w.able
+    kinds = np.int64(0)
     for k in range(st.n):
-        for i in range(counts[k]):
-            drawn = moves[k, i].kind
+        kinds |= w.kinds[k]
+    for drawn in range(totals.shape[0]):
+        totals[drawn] = 0.0
+        if (kinds >> np.int64(drawn)) & 1:
             totals[drawn] = SHARES[sc.sub, drawn] * EVENED[sc.sub, drawn]
     kind = _draw(totals, stream)
     if kind < 0:
         return False
     m = 0
     for k in range(st.n):
-        for i in range(counts[k]):
-            if moves[k, i].kind == kind:
-                able[m] = k
-                m += 1
-                break
+        if (w.kinds[k] >> np.int64(kind)) & 1:
+            able[m] = k
+            m += 1
     k = able[below(stream, m)]
-    copy_row(chosen[at.CANDIDATES - 1], moves[k, _pick(moves[k], counts[k], kind, stream)])
+    count = moves_on(facts, sc, st, k, w)
+    copy_row(chosen[at.CANDIDATES - 1], w.moves[k, _pick(w.moves[k], count, kind, stream)])
     return True
 
 
@@ -352,9 +358,9 @@ def _pick(rows, count, kind, stream):
 
 
 @compiled
-def _table(sc, st, w, chosen, n, drugs, stream):
+def _table(facts, sc, st, w, chosen, n, drugs, stream):
     """Moves of two kinds on a few drugs, among them the one in the anchor's place."""
-    moves, counts, order, lines, column, totals = w.moves, w.counts, w.order, w.lines, w.column, w.totals
+    moves, kinds, order, lines, column, totals = w.moves, w.kinds, w.order, w.lines, w.column, w.totals
     spot = chosen[at.CANDIDATES - 1]
     target = slot_of(st, spot.a)
     _arrange(order, st.n, stream)
@@ -363,43 +369,42 @@ def _table(sc, st, w, chosen, n, drugs, stream):
     for able in (True, False):
         for i in range(st.n):
             k = order[i]
-            if m >= drugs or not st.alive[k] or k == target or counts[k] == 0 or _shown(st, lines, m, k):
+            if m >= drugs or not st.alive[k] or k == target or kinds[k] == 0 or _shown(st, lines, m, k):
                 continue
-            if _has(moves[k], counts[k], spot.kind) == able:
+            if ((kinds[k] >> np.int64(spot.kind)) & 1 == 1) == able:
                 lines[m] = k
                 m += 1
     column[0] = spot.kind
     totals[:] = 0.0
-    even = _able(moves, counts, lines, m, spot.kind)
+    even = _able(kinds, lines, m, spot.kind)
     twice = sc.sub == at.PRECISION or sc.sub == at.ALTERNATIVE
-    for j in range(m):
-        for i in range(counts[lines[j]]):
-            kind = moves[lines[j], i].kind
-            if kind != spot.kind or twice:
-                weight = 1.0 if _able(moves, counts, lines, m, kind) == even else UNEVEN
-                totals[kind] = weight * SHARES[sc.sub, kind]
+    for kind in range(totals.shape[0]):
+        count = _able(kinds, lines, m, kind)
+        if count and (kind != spot.kind or twice):
+            totals[kind] = (1.0 if count == even else UNEVEN) * SHARES[sc.sub, kind]
     column[1] = _draw(totals, stream)
     for j in range(m):
         k = lines[j]
+        count = moves_on(facts, sc, st, k, w)
         for c in range(2):
             if j == 0 and c == 0:
                 n = _take(chosen, n, spot)
                 continue
             kind = column[c]
-            if not _has(moves[k], counts[k], kind):
-                kind = moves[k, below(stream, counts[k])].kind
-            i = _pick(moves[k], counts[k], kind, stream)
+            if kind < 0 or (kinds[k] >> np.int64(kind)) & 1 == 0:
+                kind = moves[k, below(stream, count)].kind
+            i = _pick(moves[k], count, kind, stream)
             if n < at.CANDIDATES - 2:
                 n = _take(chosen, n, moves[k, i])
     return n
 
 
 @compiled
-def _able(moves, counts, lines, m, kind):
+def _able(kinds, lines, m, kind):
     """How many of the drugs shown allow a kind of move."""
     able = 0
     for j in range(m):
-        able += _has(moves[lines[j]], counts[lines[j]], kind)
+        able += (kinds[lines[j]] >> np.int64(kind)) & 1
     return able
 
 
@@ -416,14 +421,6 @@ def _arrange(order, n, stream):
     for i in range(n):
         order[i] = i
     shuffle(order, n, stream)
-
-
-@compiled
-def _has(rows, count, kind):
-    for i in range(count):
-        if rows[i].kind == kind:
-            return True
-    return False
 
 
 @compiled

@@ -5,10 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from polyguard_env.engine import layout as at
+from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.parameters import PLACE
-from polyguard_env.engine.risk import assess, mark_stale, refresh_conditional, refresh_pairs, refresh_slot, unlink
-from polyguard_env.engine.rules import has_token, kidney_known
+from polyguard_env.engine.risk import (
+    WITHDRAWAL,
+    assess,
+    information_gap,
+    mark_stale,
+    refresh_conditional,
+    refresh_pairs,
+    refresh_slot,
+    unlink,
+)
+from polyguard_env.engine.rules import has_token, kidney_known, pair_finding, weigh
 
 WITHDRAWAL_DAYS, SAFE_STOP, TAPER_END = PLACE["withdrawal_days"], PLACE["safe_stop"], PLACE["taper_end"]
 
@@ -152,23 +162,8 @@ def apply(facts, sc, st, kind, a, b, value, w):
         if kind == at.REDUCE:
             st.reduced[k] = 1
         refresh_slot(facts, sc, st, k, w)
-    elif kind == at.ORDER:
-        bits = np.int64(1) << np.int64(a)
-        if bits & sc.kidney_hidden:
-            bits |= sc.kidney_hidden
-        st.known |= bits
-        st.monitored |= np.int64(1) << np.int64(a)
-    elif kind == at.FETCH:
-        if a == at.CHART:
-            st.chart_known = 1
-        else:
-            k = slot_of(st, a)
-            if k >= 0:
-                st.facts_known[k] = 1
-    elif kind == at.DECOMPOSE:
-        for k in range(st.n):
-            if st.group[k] == a:
-                st.product_known[k] = 1
+    elif kind == at.ORDER or kind == at.FETCH or kind == at.DECOMPOSE:
+        learn(sc, st, kind, a)
     elif kind == at.TEST:
         st.tested |= 1 << a
     elif kind == at.FINISH:
@@ -181,6 +176,28 @@ def apply(facts, sc, st, kind, a, b, value, w):
     st.day += days
     st.step += 1
     st.last_kind, st.last_a, st.last_b = kind, a, b
+
+
+@compiled
+def learn(sc, st, kind, a):
+    """Let a look-up show what it shows."""
+    if kind == at.ORDER:
+        bits = np.int64(1) << np.int64(a)
+        st.monitored |= bits
+        if bits & sc.kidney_hidden:
+            bits |= sc.kidney_hidden
+        st.known |= bits
+    elif kind == at.FETCH:
+        if a == at.CHART:
+            st.chart_known = 1
+        else:
+            k = slot_of(st, a)
+            if k >= 0:
+                st.facts_known[k] = 1
+    elif kind == at.DECOMPOSE:
+        for k in range(st.n):
+            if st.group[k] == a:
+                st.product_known[k] = 1
 
 
 @compiled
@@ -203,6 +220,46 @@ def idle(sc, st):
     st.step += 1
     st.last_kind, st.last_a, st.last_b = -1, -1, -1
     st.last_from = st.last_dose = 0.0
+
+
+@compiled
+def untouched(facts, sc, st, kind, a, w):
+    """What an action that leaves the regimen alone takes off safety: days pass, and a look-up shows something."""
+    p = facts.parameters
+    relief = 0.0
+    if kind != at.FINISH:
+        for i in range(st.withdrawals):
+            if st.w_days[i] <= sc.step_days:
+                relief += p[WITHDRAWAL + st.w_severity[i]]
+    if not (kind == at.ORDER or kind == at.FETCH or kind == at.DECOMPOSE):
+        return relief
+    known, monitored, chart = st.known, st.monitored, st.chart_known
+    facts_known, products_known = np.int64(0), np.int64(0)
+    for k in range(st.n):
+        facts_known |= np.int64(st.facts_known[k]) << np.int64(k)
+        products_known |= np.int64(st.product_known[k]) << np.int64(k)
+    relief += st.gap + (watched(facts, st, a, w) if kind == at.ORDER else 0.0)
+    learn(sc, st, kind, a)
+    relief -= information_gap(facts, sc, st) + (watched(facts, st, a, w) if kind == at.ORDER else 0.0)
+    st.known, st.monitored, st.chart_known = known, monitored, chart
+    for k in range(st.n):
+        st.facts_known[k] = (facts_known >> np.int64(k)) & 1
+        st.product_known[k] = (products_known >> np.int64(k)) & 1
+    return relief
+
+
+@compiled
+def watched(facts, st, measurement, w):
+    """Weight of the interactions that a measurement watches over."""
+    found, total = w.pair, 0.0
+    for k in range(st.n):
+        rest = st.links[k] & ((np.int64(1) << np.int64(k)) - 1) if st.alive[k] else np.int64(0)
+        while rest:
+            m = pair_finding(facts, st, lowest(rest), k, found, 0)
+            rest &= rest - 1
+            if m and found[0].category == at.INTERACTION and found[0].measurement == measurement:
+                total += weigh(facts, st, found[0])
+    return total
 
 
 @compiled

@@ -8,11 +8,11 @@ import numpy as np
 
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.block_types import block_at
-from polyguard_env.engine.candidates import copy_state, enter, moves_of, value_of
+from polyguard_env.engine.candidates import copy_state, enter, value_of
 from polyguard_env.engine.compiled import compiled, entry
 from polyguard_env.engine.draws import key_of, mix, uniform
 from polyguard_env.engine.dynamics import apply, idle
-from polyguard_env.engine.moves import fix_moves
+from polyguard_env.engine.moves import fix_moves, moves_on
 from polyguard_env.engine.operations import (
     ADVANCE,
     BEGIN,
@@ -81,8 +81,9 @@ def best_gain(facts, scenarios, which, states, raw, b, every, space):
     fill(facts, sc, st, 0, w)
     count = list_findings(facts, sc, st, w)
     best = 0.0
-    rows = w.rows
-    m = fix_moves(facts, sc, st, rows, w.found, count)
+    rows = w.fixes
+    w.counts[:] = -1
+    m = fix_moves(facts, sc, st, rows, w, count)
     for i in range(m):
         if rows[i].kind < at.ORDER:
             value_of(facts, sc, st, raw, b, space, rows[i])
@@ -90,7 +91,7 @@ def best_gain(facts, scenarios, which, states, raw, b, every, space):
     if every:
         for k in range(st.n):
             moves = w.moves[k]
-            for i in range(moves_of(facts, sc, st, k, moves)):
+            for i in range(moves_on(facts, sc, st, k, w)):
                 value_of(facts, sc, st, raw, b, space, moves[i])
                 best = max(best, moves[i].worth)
     return best

@@ -156,8 +156,8 @@ CANDIDATE_FIELDS = [
     ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("worth", f8), ("priced", i1),
 ]  # fmt: skip
 CANDIDATE = np.dtype(CANDIDATE_FIELDS, align=True)
-# What a state caches: `pair` what two slots do to each other, as `risk.pair_code` writes it, valid where the first one's
-# bits of `links` have the second; `lost` the priority of treatment lost by condition treated at the start, to be worked
+# What a state caches: `pair` what two slots do to each other, as `risk.pair_code` writes it, valid where the `links` of
+# the first have the second's bit; `lost` the priority of treatment lost by condition treated at the start, to be worked
 # out again where `stale` has its bit; `gap` what is not known.
 STATE = np.dtype(
     [
@@ -200,10 +200,12 @@ FINDING = np.dtype(
 WORK = np.dtype(
     [
         ("found", FINDING, (FINDINGS,)), ("before", FINDING, (FINDINGS,)), ("after", FINDING, (FINDINGS,)),
-        ("rows", CANDIDATE, (FIXES,)), ("moves", CANDIDATE, (SLOTS, MOVES)),
+        ("pair", FINDING, (2,)),
+        ("fixes", CANDIDATE, (FIXES,)), ("rows", CANDIDATE, (FIXES,)), ("moves", CANDIDATE, (SLOTS, MOVES)),
         ("words", i8, (TOKEN_WORDS,)), ("names", i8, (TOKEN_WORDS,)), ("sides", i8, (SIDES,)),
         ("stream", i8, (1,)), ("order", i8, (64,)), ("able", i8, (64,)), ("totals", f8, (16,)), ("lines", i8, (8,)),
-        ("column", i8, (4,)), ("counts", i8, (SLOTS,)), ("columns", f8, (13,)), ("prices", f8, (CANDIDATES,)),
+        ("column", i8, (4,)), ("counts", i8, (SLOTS,)), ("kinds", i8, (SLOTS,)),
+        ("columns", f8, (13,)), ("prices", f8, (CANDIDATES,)),
         ("events", i8, (64, 3)), ("listed", i8, (1,)),
     ],
     align=True,

@@ -9,7 +9,7 @@ from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below
 from polyguard_env.engine.dynamics import fits, slot_of, taper_in_force, why_illegal
 from polyguard_env.engine.parameters import PLACE
-from polyguard_env.engine.rules import edge_between, organ_limit
+from polyguard_env.engine.rules import edge_between, organ_limit, present, touches
 
 LEAST, RAISE, CUT = PLACE["least_weight"], PLACE["raise"], PLACE["cut"]
 MOST_SWAPS = 2
@@ -43,6 +43,18 @@ def put(facts, sc, st, rows, m, kind, a, b, value):
 
 
 @compiled
+def put_row(rows, m, row):
+    """Add a copy of a move unless it is there already; the number of rows in use."""
+    for i in range(m):
+        if rows[i].kind == row.kind and rows[i].a == row.a and rows[i].b == row.b and rows[i].value == row.value:
+            return m
+    if m >= rows.shape[0]:
+        return m
+    copy_row(rows[m], row)
+    return m + 1
+
+
+@compiled
 def in_split(facts, sc, st, drug, skip):
     """True when a drug would bring in no interaction of another split."""
     for other in range(st.n):
@@ -54,20 +66,28 @@ def in_split(facts, sc, st, drug, skip):
 
 
 @compiled
-def swap_moves(facts, sc, st, k, rows, m, kind, most):
-    """Replacements of the table that fit the indication and the person and break no split."""
+def swap_moves(facts, sc, st, k, rows, m, kind, most, words):
+    """Replacements of the table that fit the indication and the person and break no split.
+
+    Args:
+        words: room for the names of what else is there.
+    """
     drug = st.drug[k]
     span = facts.drug[drug].swap
     shown = 0
+    if span[1] > span[0]:
+        present(facts, st, k, words)
+        for word in range(at.TOKEN_WORDS):
+            words[word] |= sc.tokens[word]
     for place in range(span[0], span[1]):
         rule = facts.swap[place]
         if shown == most:
             break
-        if slot_of(st, rule.replacement) >= 0 or not in_split(facts, sc, st, rule.replacement, k):
-            continue
         if rule.indication >= 0 and rule.indication != st.indication[k]:
             continue
-        if not fits(facts, sc, st, k, rule.wrong_if):
+        if touches(facts, rule.wrong_if, words):
+            continue
+        if slot_of(st, rule.replacement) >= 0 or not in_split(facts, sc, st, rule.replacement, k):
             continue
         reason = why_illegal(facts, sc, st, kind, drug, rule.replacement, 0.0)
         if reason == at.ALLERGY:
@@ -95,7 +115,7 @@ def unfit_swaps(facts, sc, st, k, rows, m, kind):
 
 
 @compiled
-def drug_moves(facts, sc, st, k, rows, m):
+def drug_moves(facts, sc, st, k, rows, m, most, words):
     """The moves on one drug, made alike for every drug whatever is wrong with it."""
     drug = st.drug[k]
     row = facts.drug[drug]
@@ -108,7 +128,7 @@ def drug_moves(facts, sc, st, k, rows, m):
         m = put(facts, sc, st, rows, m, at.TAPER, drug, -1, 0.0)
     m = put(facts, sc, st, rows, m, at.STOP, drug, -1, 0.0)
     if sc.sub != at.ALTERNATIVE:
-        m = swap_moves(facts, sc, st, k, rows, m, at.SUBSTITUTE, MOST_SWAPS)
+        m = swap_moves(facts, sc, st, k, rows, m, at.SUBSTITUTE, most, words)
     if row.profiled and st.dose[k] > 0:
         lower = max(row.dose_min, np.round(st.dose[k] * facts.parameters[CUT], 4))
         if lower < st.dose[k]:
@@ -142,6 +162,43 @@ def dose_moves(facts, sc, st, k, rows, m):
 
 
 @compiled
+def moves_of(facts, sc, st, k, rows, most, words):
+    """The moves on one drug that a step may offer; the number of rows in use.
+
+    Args:
+        most: replacements at most, where the moves are those of any drug.
+    """
+    if sc.sub == at.PRECISION:
+        m = dose_moves(facts, sc, st, k, rows, 0)
+        return drug_moves(facts, sc, st, k, rows, m, MOST_SWAPS, words)
+    if sc.sub == at.ALTERNATIVE and st.group[k] == 0:
+        m = swap_moves(facts, sc, st, k, rows, 0, at.RECOMMEND, 3, words)
+        m = unfit_swaps(facts, sc, st, k, rows, m, at.RECOMMEND)
+        return put(facts, sc, st, rows, m, at.STOP, st.drug[k], -1, 0.0)
+    return drug_moves(facts, sc, st, k, rows, 0, most, words)
+
+
+@compiled
+def moves_on(facts, sc, st, k, w):
+    """The moves on one drug in the workspace's `moves`, worked out once a step; the number of rows in use."""
+    if w.counts[k] < 0:
+        w.counts[k] = moves_of(facts, sc, st, k, w.moves[k], MOST_SWAPS, w.words)
+    return w.counts[k]
+
+
+@compiled
+def kinds_on(facts, sc, st, k, w):
+    """The kinds of the moves on one drug, a bit each."""
+    m = w.counts[k]
+    if m < 0:
+        m = moves_of(facts, sc, st, k, w.moves[k], 1, w.words)
+    kinds = np.int64(0)
+    for i in range(m):
+        kinds |= np.int64(1) << np.int64(w.moves[k, i].kind)
+    return kinds
+
+
+@compiled
 def reveal_moves(facts, sc, st, rows, m):
     """What would show the agent something it lacks and may need."""
     missing = sc.hidden & ~st.known
@@ -170,16 +227,17 @@ def reveal_moves(facts, sc, st, rows, m):
 
 
 @compiled
-def fix_moves(facts, sc, st, rows, found, count):
+def fix_moves(facts, sc, st, rows, w, count):
     """Ways to resolve the findings that weigh something, and to learn what is missing.
 
     Args:
-        found: the state's findings as `list_findings` gives them, `count` rows.
+        count: rows of the workspace's `found`, which are the state's findings as `list_findings` gives them.
 
     Returns:
         The number of rows in use.
     """
     m = reveal_moves(facts, sc, st, rows, 0)
+    found = w.found
     involved = np.int64(0)
     for i in range(count):
         row = found[i]
@@ -198,7 +256,11 @@ def fix_moves(facts, sc, st, rows, found, count):
             continue
         low = st.floor[k] > 0 and not st.tapering[k]
         if (involved >> np.int64(k)) & 1 == 1 or low or st.tapering[k]:
-            m = drug_moves(facts, sc, st, k, rows, m)
+            if sc.sub == at.PRECISION or sc.sub == at.ALTERNATIVE:
+                m = drug_moves(facts, sc, st, k, rows, m, MOST_SWAPS, w.words)
+            else:
+                for i in range(moves_on(facts, sc, st, k, w)):
+                    m = put_row(rows, m, w.moves[k, i])
             if sc.sub == at.PRECISION or low:
                 m = dose_moves(facts, sc, st, k, rows, m)
             else:
@@ -210,7 +272,7 @@ def fix_moves(facts, sc, st, rows, found, count):
                 if 0 < ceiling < st.dose[k]:
                     m = put(facts, sc, st, rows, m, at.REDUCE, st.drug[k], -1, ceiling)
             if sc.sub == at.ALTERNATIVE:
-                m = swap_moves(facts, sc, st, k, rows, m, at.RECOMMEND, 3)
+                m = swap_moves(facts, sc, st, k, rows, m, at.RECOMMEND, 3, w.words)
     return m
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from polyguard_env.engine import layout as at
+from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.parameters import PLACE
 
@@ -29,10 +30,7 @@ def edge_between(facts, a, b):
         a, b = b, a
     key = np.int64(a) * np.int64(facts.drug.shape[0]) + np.int64(b)
     size = facts.hash_key.shape[0]
-    bits = 0
-    while (1 << bits) < size:
-        bits += 1
-    spot = np.int64((np.uint64(key) * _GOLDEN) >> np.uint64(64 - bits))
+    spot = np.int64((np.uint64(key) * _GOLDEN) >> np.uint64(64 - lowest(size)))
     while True:
         held = facts.hash_key[spot]
         if held == key:
