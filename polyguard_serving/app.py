@@ -16,6 +16,7 @@ from polyguard_serving.environment_words import DESCRIPTION
 from polyguard_serving.guard import Guard
 from polyguard_serving.pages import LazyPage
 from polyguard_serving.refusals import add_refusals
+from polyguard_serving.relay import PageServer
 from polyguard_serving.routes import about, episodes, mcp, reference, tasks, training
 from polyguard_serving.service import Place, Service
 from polyguard_serving.settings import Settings
@@ -45,7 +46,12 @@ def create(settings: Settings | None = None, place: Place | None = None) -> Fast
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await service.start()
+        shared = PageServer(dict(pages)["/"], place.pages) if place is not None and place.first else None
+        if shared is not None:
+            shared.begin()
         yield
+        if shared is not None:
+            await shared.end()
         for _, page in pages:
             await page.close()
         await service.stop()
@@ -59,7 +65,7 @@ def create(settings: Settings | None = None, place: Place | None = None) -> Fast
         docs_url=None,
         redoc_url=None,
     )
-    app.state.settings, app.state.service = settings, service
+    app.state.settings, app.state.service, app.state.place = settings, service, place
     app.state.episodes = service.episodes.host.store
     environment = APIRouter()
     for subject in (about, episodes, tasks, training, mcp):

@@ -22,9 +22,10 @@ from polyguard_serving.mcp.protocol import Mcp
 from polyguard_serving.mcp.tools import tools
 from polyguard_serving.offload import Offload
 from polyguard_serving.options import StateOptions
-from polyguard_serving.peers import Peers
+from polyguard_serving.peers import Answer, Peers
 from polyguard_serving.pricing import Pricer
 from polyguard_serving.refusals import Refusal, code_of
+from polyguard_serving.relay import FIRST
 from polyguard_serving.sessions import EpisodeStore
 from polyguard_serving.settings import Settings
 from polyguard_serving.slots import OwnSlots, Slots
@@ -52,6 +53,16 @@ class Place:
     sessions: Slots
     episodes: Slots
 
+    @property
+    def first(self) -> bool:
+        """True for the worker that holds the pages and the policy model."""
+        return self.peers.me == FIRST
+
+    @property
+    def pages(self) -> Path:
+        """Where that worker listens for requests to the pages."""
+        return self.peers.folder / "pages.sock"
+
 
 @dataclass(slots=True)
 class Service:
@@ -71,6 +82,8 @@ class Service:
     loading: asyncio.Task[None] | None = None
     failure: PolyGuardError | None = None
     failed: Callable[[], None] = field(default=lambda: None)
+    # What parts of the application answer to other workers, by the name of the call.
+    answers: dict[str, Answer] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings, place: Place | None = None) -> Service:
@@ -170,6 +183,8 @@ class Service:
     async def _peer_answer(self, operation: str, body: bytes) -> bytes:
         if operation == "tally":
             return orjson.dumps(self._own_tally())
+        if operation in self.answers:
+            return await self.answers[operation](operation, body)
         if operation == IN_SESSIONS:
             return orjson.dumps(self.desk.checkpoints(str(StateOptions.model_validate_json(body).episode_id)))
         return await self.episodes.answer(operation, body)

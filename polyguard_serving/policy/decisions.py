@@ -76,20 +76,20 @@ def agents_answer(decision: Decision, source: str, fallback_reason: str | None) 
     return AgentsAnswer(source=source, fallback_reason=fallback_reason, **values)  # type: ignore[arg-type]
 
 
-def model_status(services: PolicyServices) -> ModelStatus:
+async def model_status(services: PolicyServices) -> ModelStatus:
     """The active model and the state of its process; asks nothing of it."""
     from polyguard_env.active_model import ActiveModel, read_active_model
     from polyguard_env.errors import PolyGuardError
 
-    process = services.model
-    state, reason, manifest = process.state, process.reason, None
+    told = await services.model.told()
+    state, reason, manifest = told["state"], told["reason"], None
     try:
         manifest = read_active_model(services.lake)
         if state == "absent":
             state, reason = "not_started", ""
     except PolyGuardError as error:
         state, reason = "absent", str(error)
-    hello = process.hello if state == "ready" else {}
+    hello = told["hello"] if state == "ready" else {}
     found: ActiveModel | None = manifest
 
     def part(name: str) -> ModelPart | None:
@@ -111,6 +111,6 @@ def model_status(services: PolicyServices) -> ModelStatus:
         parameters=hello.get("parameters"),
         device=hello.get("device"),
         load_seconds=hello.get("load_seconds"),
-        waiting=process.waiting,
-        answered=process.answered,
+        waiting=told["waiting"],
+        answered=told["answered"],
     )

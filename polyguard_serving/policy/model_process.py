@@ -101,6 +101,14 @@ class ModelProcess:
         finally:
             self.waiting -= 1
 
+    async def told(self) -> dict[str, Any]:
+        """How the process does: state, reason, what it said of itself, callers waiting and answered."""
+        hello = self.hello if self.state == "ready" else {}
+        return {
+            "state": self.state, "reason": self.reason, "hello": hello, "waiting": self.waiting,
+            "answered": self.answered,
+        }  # fmt: skip
+
     async def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None

@@ -16,6 +16,7 @@ from polyguard_serving.answers import refusals
 from polyguard_serving.options import LONGEST_ID
 from polyguard_serving.policy import decisions, lookups
 from polyguard_serving.policy.lake import STAGES, evaluation_report, model_runs, training_history
+from polyguard_serving.policy.peer_model import SCORE, STATE, answered
 from polyguard_serving.policy.services import services_of, understood
 from polyguard_serving.policy.types import (
     LONGEST_QUESTION,
@@ -72,6 +73,10 @@ def router(app: FastAPI, settings: object) -> APIRouter:
             services_of(app).work.close()
             services_of(app).searches.close()
 
+    service = getattr(app.state, "service", None)
+    if service is not None:
+        for operation in (SCORE, STATE):
+            service.answers[operation] = lambda asked, body: answered(services_of(app).model, asked, body)
     routes = APIRouter(lifespan=ending)
     _add_decisions(routes, app)
     _add_lookups(routes, app)
@@ -86,10 +91,10 @@ def _note(request: Request, asked: Decided) -> None:
 
 
 def _add_decisions(routes: APIRouter, app: FastAPI) -> None:
-    @routes.get("/policy/model_status", tags=TAG)
+    @routes.get("/policy/model_status", tags=TAG, responses=refusals("BUSY"))
     async def model_status() -> ModelStatus:
         """The active model: what the manifest names, and whether its process answers."""
-        return decisions.model_status(services_of(app))
+        return await decisions.model_status(services_of(app))
 
     @routes.post("/policy/act", tags=TAG, responses=DECIDED)
     async def act(request: Request, asked: ActRequest) -> ActAnswer:

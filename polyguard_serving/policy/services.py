@@ -20,8 +20,10 @@ from polyguard_serving.clinic import evidence_index
 from polyguard_serving.offload import Offload
 from polyguard_serving.policy.lake import data_lake
 from polyguard_serving.policy.model_process import ModelProcess
+from polyguard_serving.policy.peer_model import Model, PeerModel
 from polyguard_serving.policy.types import Decided
 from polyguard_serving.refusals import Refusal
+from polyguard_serving.relay import FIRST
 
 if TYPE_CHECKING:
     from polyguard_env.evidence.search import EvidenceIndex
@@ -35,13 +37,14 @@ class PolicyServices:
     """Shared by the API and the Workbench of one application.
 
     Args:
-        lake: the data lake. model: its process; made for the lake when None.
+        lake: the data lake. model: who answers for the active model; when None, a process made for the lake, or the
+            worker of this server that has it.
     """
 
-    def __init__(self, app: FastAPI, lake: Path | None = None, model: ModelProcess | None = None) -> None:
+    def __init__(self, app: FastAPI, lake: Path | None = None, model: Model | None = None) -> None:
         self.app = app
         self.lake = lake if lake is not None else data_lake()
-        self.model = model if model is not None else ModelProcess(self.lake)
+        self.model: Model = model if model is not None else _model_of(app, self.lake)
         self.knowledge = KnowledgeBase.default()
         # Reviews take milliseconds; the first search makes the index, which takes seconds: neither waits for the other.
         self.work = Offload("policy", threads=1, waiting=32, timeout_s=60.0)
@@ -100,6 +103,11 @@ def understood() -> Iterator[None]:
     except PolyGuardError as error:
         code = "NOT_FOUND" if DRUG_FIELD.search(error.field) else "CONFLICT"
         raise Refusal(code, error.field, error.value, error.fix) from error
+
+
+def _model_of(app: FastAPI, lake: Path) -> Model:
+    place = getattr(app.state, "place", None)
+    return ModelProcess(lake) if place is None or place.first else PeerModel(place.peers, FIRST)
 
 
 def services_of(app: FastAPI) -> PolicyServices:

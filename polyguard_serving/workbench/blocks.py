@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from polyguard_env.environment.scenarios import DIFFICULTIES, MOST_SCENARIOS, SU
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.policy.decisions import model_status
 from polyguard_serving.policy.services import PolicyServices
+from polyguard_serving.policy.types import ModelStatus
 from polyguard_serving.workbench import inputs, views
 from polyguard_serving.workbench.case import Case, of_scenario
 from polyguard_serving.workbench.ndc import NdcDirectory
@@ -135,9 +137,11 @@ def build_blocks(services: PolicyServices) -> Any:
 
         drawn = [held, chip, problem, person, regimen, picture, findings, action, decision, course, export]
 
-        def everything(case: Case | None, trouble: Exception | None = None) -> dict[Any, Any]:
+        async def everything(case: Case | None, trouble: Exception | None = None) -> dict[Any, Any]:
             """Every part as the case now stands."""
-            status = model_status(services)
+            return await asyncio.to_thread(as_it_stands, case, trouble, await model_status(services))
+
+        def as_it_stands(case: Case | None, trouble: Exception | None, status: ModelStatus) -> dict[Any, Any]:
             shown: dict[Any, Any] = {held: case, chip: views.chip(status), problem: views.error(trouble)}
             if case is None:
                 return shown
@@ -154,10 +158,10 @@ def build_blocks(services: PolicyServices) -> Any:
                 export: views.export_link(case, status.model_dump(mode="json")),
             }
 
-        def opening(make: Callable[..., Case]) -> Callable[..., dict[Any, Any]]:
-            def opened(*given: Any) -> dict[Any, Any]:
+        def opening(make: Callable[..., Case]) -> Callable[..., Awaitable[dict[Any, Any]]]:
+            async def opened(*given: Any) -> dict[Any, Any]:
                 try:
-                    return everything(make(*given)) | {side_by_side: _not_compared()}
+                    return await everything(await asyncio.to_thread(make, *given)) | {side_by_side: _not_compared()}
                 except PolyGuardError as error:
                     return {problem: views.error(error)}
 
@@ -168,8 +172,8 @@ def build_blocks(services: PolicyServices) -> Any:
                 try:
                     await act(_opened(case), *given)
                 except PolyGuardError as error:
-                    return everything(case, error)
-                return everything(case)
+                    return await everything(case, error)
+                return await everything(case)
 
             return acted
 

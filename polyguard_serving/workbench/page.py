@@ -12,6 +12,7 @@ from starlette.routing import Match
 
 from polyguard_serving.pages import LazyPage, Receive, Scope, Send
 from polyguard_serving.policy.services import services_of
+from polyguard_serving.relay import Relay
 
 STYLE = Path(__file__).with_name("style.css")
 NARROW = Path(__file__).with_name("narrow.css")
@@ -24,7 +25,7 @@ FOLDERS = ("/gradio_api/", "/assets/", "/static/", "/svelte/")
 
 
 class Workbench:
-    """The page, built when somebody first opens it.
+    """The page, built when somebody first opens it; of several workers one holds it for all.
 
     Args:
         app: the server's application, whose services and routes it knows.
@@ -32,7 +33,8 @@ class Workbench:
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
-        self.page = LazyPage(lambda: _page(app))
+        place = app.state.place
+        self.page = LazyPage(lambda: _page(app)) if place is None or place.first else Relay(place.pages)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

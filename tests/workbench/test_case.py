@@ -94,7 +94,7 @@ def test_every_view_is_whole_and_escapes_what_was_entered(services: PolicyServic
     case.take(PolyGuardAction(candidate_id=case.observation.candidates[0].candidate_id), "you")
     found = case.findings()
     pages = [
-        views.header(), views.chip(model_status(services)), views.person(case), views.regimen(case),
+        views.header(), views.chip(asyncio.run(model_status(services))), views.person(case), views.regimen(case),
         views.picture(case, found), views.findings_table(found, case.env.knowledge), views.decision(case),
         views.course(case), views.comparison(("A", "A"), (case, case)), views.export_link(case, {}),
         views.error(PolyGuardError("drugs", evil, evil)), views.findings_table((), case.env.knowledge),
