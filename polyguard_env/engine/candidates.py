@@ -65,21 +65,21 @@ PAIR_ROW = at.SLOTS * at.i4().itemsize // 8
 
 
 @compiled
-def copy_state(raw, b, n, spare):
-    """Copy state `b` to the spare one, word by word, its candidates left out.
+def copy_state(raw, b, n, to, place):
+    """Copy state `b` to a place among others, word by word, its candidates left out.
 
     Args:
         n: slots in use; of the table of pairs only the rows of those with links are copied.
     """
     for word in range(PAIR):
-        spare[0, word] = raw[b, word]
+        to[place, word] = raw[b, word]
     for k in range(n):
         if raw[b, LINKS + k]:
             row = PAIR + k * PAIR_ROW
             for word in range(row, row + PAIR_ROW):
-                spare[0, word] = raw[b, word]
+                to[place, word] = raw[b, word]
     for word in range(OWN, REST):
-        spare[0, word] = raw[b, word]
+        to[place, word] = raw[b, word]
 
 
 @compiled
@@ -92,7 +92,7 @@ def value_of(facts, sc, st, raw, b, space, row):
         row.safety = untouched(facts, sc, st, row.kind, row.a, space[0][0])
         row.worth = row.safety - facts.parameters[COSTS[row.kind]]
         return
-    copy_state(raw, b, st.n, space[2])
+    copy_state(raw, b, st.n, space[2], 0)
     after = space[1][0]
     outcome(facts, sc, after, row.kind, row.a, row.b, row.value, space[0][0])
     row.safety, row.dosing = st.safety - after.safety, st.dosing - after.dosing

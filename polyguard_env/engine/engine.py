@@ -92,6 +92,7 @@ class Batch:
         self.states = np.zeros(episodes, dtype=at.STATE)
         arrays = rooms(episodes, len(engine.facts.weights))
         arrays |= {"scenarios": scenarios, "states": self.states, "raw": words_of(self.states)}
+        self._prepare(arrays)
         self.which, self.rewards, self.columns = arrays["which"], arrays["rewards"], arrays["columns"]
         self.done = arrays["done"].view(np.bool_)
         self._arrays = arrays
@@ -101,6 +102,15 @@ class Batch:
             for part in range(threads)
         ]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def _prepare(self, arrays: dict[str, np.ndarray]) -> None:
+        """Put a state at the start of each scenario, to be copied from."""
+        count = len(self.scenarios)
+        starts = np.zeros(count, dtype=at.STATE)
+        arrays |= {"starts": starts, "start_words": words_of(starts)}
+        own = rooms(count, len(self.engine.facts.weights)) | {"which": np.arange(count)}
+        own |= {"scenarios": self.scenarios, "states": starts, "raw": arrays["start_words"]}
+        Call(self.engine.table, own | {"starts": starts, "start_words": arrays["start_words"]}).run(operations.PREPARE)
 
     def reset(self, which: np.ndarray, seeds: np.ndarray) -> None:
         """Start every episode.
@@ -112,7 +122,7 @@ class Batch:
         self.which[:] = which
         self.done[:] = False
         self._arrays["seeds"][:] = seeds
-        self._run(operations.BEGIN)
+        self._run(operations.START)
 
     def step(self, choices: np.ndarray, confidence: np.ndarray | None = None) -> np.ndarray:
         """Take one action in every running episode.

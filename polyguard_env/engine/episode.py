@@ -46,8 +46,11 @@ class Episode:
         self._choice, self._noted, self._stated = room["choices"], room["reasons"], room["confidence"]
         self._cited, self._hits, self._counts = room["cited"], room["hits"], room["counts"]
         self._seed, self._reward, self._columns = room["seeds"], room["rewards"], room["columns"][0]
-        nowhere = np.zeros(1, dtype=at.SCENARIO)
-        self._call = Call(engine.table, room | {"scenarios": nowhere, "states": states, "raw": words_of(states)})
+        nowhere, raw = np.zeros(1, dtype=at.SCENARIO), words_of(states)
+        self._call = Call(
+            engine.table,
+            room | {"scenarios": nowhere, "states": states, "raw": raw, "starts": states, "start_words": raw},
+        )
         self.scenario: Scenario
         self._record: np.ndarray
 

@@ -136,6 +136,7 @@ class FactTable:
         edge, keys, values = self._edges()
         omission = self._omissions()
         hyper, lacking = self._hyper(table)
+        number, foreign = self._foreign(table, edge)
         words = np.zeros((len(self._masks), at.TOKEN_WORDS), dtype=np.int64)
         for members, place in self._masks.items():
             words[place] = self.token_words(self.tokens[token] for token in members)
@@ -145,7 +146,8 @@ class FactTable:
             organ=_rows(organ, at.ORGAN_RULE), disease=_rows(disease, at.DISEASE_RULE),
             gene=_rows(gene, at.GENE_RULE), burden=_rows(burden, at.BURDEN_RULE),
             hyper=hyper, lacking=lacking, duplicate=duplicate, duplicate_rule=duplicate_rule,
-            exception=exception, swap=_rows(swap, at.SWAP), measure=_rows(measure, at.MEASURE_RULE),
+            exception=exception, number=number, foreign=foreign,
+            swap=_rows(swap, at.SWAP), measure=_rows(measure, at.MEASURE_RULE),
             omission=omission, taper=taper, mask=words,
             priority=np.array([index.priority(name) for name in self.conditions]),
             common=np.array(common, dtype=np.int32), parameters=parameters, weights=weight_vector(),
@@ -321,6 +323,20 @@ class FactTable:
                     )
                 )
         return _rows(rows, at.TAPER_RULE), places
+
+    def _foreign(self, table: np.ndarray, edge: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of profiled drugs (else -1); by split and number, the bits of those a drug may not meet there."""
+        number = np.where(table["profiled"] == 1, np.cumsum(table["profiled"], dtype=np.int32) - 1, -1).astype(np.int32)
+        count = int(table["profiled"].sum())
+        foreign = np.zeros((len(at.SPLIT) * count, count // 63 + 1), dtype=np.int64)
+        ends = np.array([(self.drug_at[a], self.drug_at[b]) for a, b in self.edge_names], dtype=np.int64).reshape(-1, 2)
+        held = edge["split"][: len(ends)]
+        for split in at.SPLIT.values():
+            pairs = number[ends[(held >= 0) & (held != split)]]
+            for rows, others in ((pairs[:, 0], pairs[:, 1]), (pairs[:, 1], pairs[:, 0])):
+                bits = np.int64(1) << (others % 63).astype(np.int64)
+                np.bitwise_or.at(foreign, (split * count + rows, others // 63), bits)
+        return number, foreign
 
     def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Edges in table order, and a hash from pairs to them."""

@@ -20,12 +20,14 @@ from polyguard_env.engine.operations import (
     LESSENED,
     OF_LOAD,
     OF_UNKNOWN,
+    PREPARE,
     PRICES,
     RESTORE,
+    START,
     UNREADABLE,
 )
 from polyguard_env.engine.parameters import PLACE
-from polyguard_env.engine.risk import assess, list_findings, refresh_all, regimen_load
+from polyguard_env.engine.risk import assess, list_findings, refresh_all
 from polyguard_env.engine.verdict import judge
 
 WEIGHT, HAZARD = PLACE["weight_minor"] - 1, PLACE["hazard_minor"] - 1
@@ -64,6 +66,15 @@ def begin(facts, scenarios, which, states, raw, b, seed, space):
     fill(facts, sc, states[b], seed, space[0][0])
     space[0][0].listed[0] = -1
     enter(facts, sc, states, raw, b, space)
+
+
+@compiled
+def start(facts, scenarios, which, starts, start_words, states, raw, b, seed, space):
+    """As `begin`, from a state that was put at the start of the scenario before."""
+    copy_state(start_words, which, starts[which].n, raw, b)
+    states[b].seed = seed
+    space[0][0].listed[0] = -1
+    enter(facts, scenarios[which], states, raw, b, space)
 
 
 @compiled
@@ -187,7 +198,7 @@ def harm(facts, sc, st, before, ended, w):
             if _struck(sc.key, st.seed, begin_day, code, rate):
                 happened = _note(st, events, happened, end_day, -1 - place, severe)
         for what in (OF_LOAD, OF_UNKNOWN):
-            rate = p[LOAD] * regimen_load(facts, st) if what == OF_LOAD else p[UNKNOWN] * st.gap
+            rate = p[LOAD] * st.load if what == OF_LOAD else p[UNKNOWN] * st.gap
             st.hazard += rate * share
             if _struck(sc.key, st.seed, begin_day, np.int64(what), rate * share):
                 happened = _note(st, events, happened, end_day, what, False)
@@ -252,7 +263,7 @@ def lessened(facts, scenarios, which, states, raw, b, choice, space):
     st = states[b]
     m = list_findings(facts, sc, st, w)
     copy_findings(w.found, w.before, m)
-    copy_state(raw, b, st.n, space[2])
+    copy_state(raw, b, st.n, space[2], 0)
     row = st.candidate[choice]
     apply(facts, sc, space[1][0], row.kind, row.a, row.b, row.value, w)
     n = list_findings(facts, sc, space[1][0], w)
@@ -312,8 +323,8 @@ def run(operation, address):
     """The one way into the compiled rules.
 
     Args:
-        operation: what to do: BEGIN and ADVANCE the episodes of the call's span; RESTORE, PRICES, LESSENED, GAIN and
-            UNREADABLE for its first one, with its choice where one is needed.
+        operation: what to do: PREPARE, START, BEGIN and ADVANCE the episodes of the call's span; RESTORE, PRICES,
+            LESSENED, GAIN and UNREADABLE for its first one, with its choice where one is needed.
         address: of the table of a `CALL` block; results are written where it says.
     """
     call = call_at(address)
@@ -321,7 +332,13 @@ def run(operation, address):
     space = (call.work, call.scratch, call.scratch_words)
     first = call.span[0]
     which = call.which[first]
-    if operation == BEGIN:
+    if operation == PREPARE:
+        for b in range(first, call.span[1]):
+            fill(facts, scenarios[call.which[b]], states[b], 0, call.work[0])
+    elif operation == START:
+        for b in range(first, call.span[1]):
+            start(facts, scenarios, call.which[b], call.starts, call.start_words, states, raw, b, call.seeds[b], space)
+    elif operation == BEGIN:
         for b in range(first, call.span[1]):
             begin(facts, scenarios, call.which[b], states, raw, b, call.seeds[b], space)
     elif operation == ADVANCE:

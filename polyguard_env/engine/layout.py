@@ -158,7 +158,8 @@ CANDIDATE_FIELDS = [
 CANDIDATE = np.dtype(CANDIDATE_FIELDS, align=True)
 # What a state caches: `pair` what two slots do to each other, as `risk.pair_code` writes it, valid where the `links` of
 # the first have the second's bit; `lost` the priority of treatment lost by condition treated at the start, to be worked
-# out again where `stale` has its bit; `gap` what is not known.
+# out again where `stale` has its bit; `gap` what is not known,
+# `load` that of the regimen as a whole.
 STATE = np.dtype(
     [
         ("seed", i8), ("step", i4), ("day", i4), ("finished", i1), ("n", i4),
@@ -173,7 +174,7 @@ STATE = np.dtype(
         ("harm", i4), ("severe_harm", i4), ("hazard", f8), ("severe_hazard", f8), ("total", f8),
         ("last_reward", f8),
         ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("severe", i4),
-        ("gap", f8), ("stale", i8), ("lost", f8, (SLOTS,)), ("links", i8, (SLOTS,)),
+        ("gap", f8), ("load", f8), ("stale", i8), ("lost", f8, (SLOTS,)), ("links", i8, (SLOTS,)),
         ("pair", i4, (SLOTS, SLOTS)),
         ("own_safety", f8, (SLOTS,)), ("own_dosing", f8, (SLOTS,)), ("own_burden", f8, (SLOTS,)),
         ("own_severe", i1, (SLOTS,)), ("floor", f8, (SLOTS,)),
@@ -220,6 +221,7 @@ FACTS = Block(
         "drug": (DRUG, 1), "edge": (EDGE, 1), "hash_key": (i8, 1), "hash_value": (i4, 1), "organ": (ORGAN_RULE, 1),
         "disease": (DISEASE_RULE, 1), "gene": (GENE_RULE, 1), "burden": (BURDEN_RULE, 1), "lacking": (i8, 1),
         "hyper": (HYPER, 1), "duplicate": (DUPLICATE, 1), "duplicate_rule": (DUPLICATE_RULE, 1), "exception": (i4, 2),
+        "number": (i4, 1), "foreign": (i8, 2),
         "swap": (SWAP, 1), "measure": (MEASURE_RULE, 1), "omission": (OMISSION_RULE, 1), "taper": (TAPER_RULE, 1),
         "mask": (i8, 2), "priority": (f8, 1), "common": (i4, 1), "parameters": (f8, 1), "weights": (f8, 1),
     },
@@ -229,7 +231,8 @@ FACTS = Block(
 CALL = Block(
     "call",
     {
-        "facts": FACTS, "scenarios": (SCENARIO, 1), "which": (i8, 1), "states": (STATE, 1), "raw": (i8, 2),
+        "facts": FACTS, "scenarios": (SCENARIO, 1), "starts": (STATE, 1), "start_words": (i8, 2),
+        "which": (i8, 1), "states": (STATE, 1), "raw": (i8, 2),
         "work": (WORK, 1), "scratch": (STATE, 1), "scratch_words": (i8, 2), "span": (i8, 1),
         "seeds": (i8, 1), "choices": (i8, 1), "reasons": (i8, 1), "confidence": (f8, 1), "cited": (i8, 1),
         "hits": (i8, 1), "rewards": (f8, 1), "counts": (i8, 1), "columns": (f8, 2), "done": (i1, 1),
@@ -253,6 +256,8 @@ class Facts(NamedTuple):
     duplicate: np.ndarray
     duplicate_rule: np.ndarray
     exception: np.ndarray
+    number: np.ndarray
+    foreign: np.ndarray
     swap: np.ndarray
     measure: np.ndarray
     omission: np.ndarray

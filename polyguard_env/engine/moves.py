@@ -9,10 +9,11 @@ from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below
 from polyguard_env.engine.dynamics import fits, slot_of, taper_in_force, why_illegal
 from polyguard_env.engine.parameters import PLACE
-from polyguard_env.engine.rules import edge_between, organ_limit, present, touches
+from polyguard_env.engine.rules import organ_limit, present, touches
 
 LEAST, RAISE, CUT = PLACE["least_weight"], PLACE["raise"], PLACE["cut"]
 MOST_SWAPS = 2
+SPLITS = len(at.SPLIT)
 
 
 @compiled
@@ -57,10 +58,15 @@ def put_row(rows, m, row):
 @compiled
 def in_split(facts, sc, st, drug, skip):
     """True when a drug would bring in no interaction of another split."""
+    number, foreign = facts.number, facts.foreign
+    own = np.int64(number[drug])
+    if own < 0:
+        return True
+    row = sc.split * (foreign.shape[0] // SPLITS) + own
     for other in range(st.n):
         if st.alive[other] and other != skip:
-            place = edge_between(facts, drug, st.drug[other])
-            if place >= 0 and facts.edge[place].split >= 0 and facts.edge[place].split != sc.split:
+            place = np.int64(number[st.drug[other]])
+            if place >= 0 and (foreign[row, place // 63] >> (place % 63)) & 1:
                 return False
     return True
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-BEGIN, ADVANCE, RESTORE, PRICES, LESSENED, GAIN, UNREADABLE = range(7)
+BEGIN, ADVANCE, RESTORE, PRICES, LESSENED, GAIN, UNREADABLE, PREPARE, START = range(9)
 # What a harm event is about where it is neither a finding nor a condition left untreated.
 OF_LOAD, OF_UNKNOWN = -1001, -1002

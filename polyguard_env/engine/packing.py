@@ -96,6 +96,9 @@ def pack_patient(record: np.void, patient: Patient, regimen: Iterable[RegimenIte
             bits |= 1 << table.measurement_at[name]
     record["measured"] = bits
     rows = sorted(place for name in {*patient.conditions, "", "*"} for place in table.omissions_at.get(name, ()))
+    # What the person rules out for good is left out here, what other drugs rule out wherever the rules are read.
+    person, masks = record["tokens"], table.facts.mask
+    rows = [row for row in rows if not (masks[table.facts.omission["absent_if"][row]] & person).any()]
     record["omissions"] = _fits("omissions", rows, at.OMISSIONS)
     record["omission"][: len(rows)] = rows
 

@@ -22,7 +22,6 @@ from polyguard_env.engine.rules import (
 
 WEIGHT = PLACE["weight_minor"] - 1
 WITHDRAWAL = PLACE["withdrawal_minor"] - 1
-DBI, ACB, DRUG = PLACE["dbi"], PLACE["acb"], PLACE["drug"]
 UNMONITORED, UNKNOWN, ENOUGH = PLACE["unmonitored"], PLACE["unknown"], PLACE["enough"]
 
 
@@ -206,21 +205,6 @@ def information_gap(facts, sc, st):
 
 
 @compiled
-def regimen_load(facts, st):
-    """Potential of the regimen's load as a whole: Drug Burden Index, anticholinergic score, number of drugs."""
-    p = facts.parameters
-    acb, dbi, count = 0.0, 0.0, 0
-    for k in range(st.n):
-        if st.alive[k]:
-            count += 1
-            row = facts.drug[st.drug[k]]
-            acb += row.acb
-            if row.dbi_delta > 0 and st.dose[k] > 0:
-                dbi += st.dose[k] / (st.dose[k] + row.dbi_delta)
-    return p[DBI] * dbi + p[ACB] * acb + p[DRUG] * count
-
-
-@compiled
 def danger_left(sc, st):
     """Danger of the untested combinations."""
     total = 0.0
@@ -280,7 +264,7 @@ def assess(facts, sc, st, w):
     st.gap = information_gap(facts, sc, st)
     st.safety = safety + st.gap
     st.dosing, st.disease = dosing, disease
-    st.burden = burden + regimen_load(facts, st)
+    st.burden = burden + st.load
     st.severe = severe
 
 

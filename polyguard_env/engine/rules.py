@@ -18,6 +18,7 @@ ACB_THRESHOLD, ACB_SEVERITY = PLACE["acb_threshold"], PLACE["acb_severity"]
 DBI_THRESHOLD, DBI_SEVERITY = PLACE["dbi_threshold"], PLACE["dbi_severity"]
 MONITORED, MONITORED_REDUCE = PLACE["monitored"], PLACE["monitored_reduce"]
 MONITORED_OTHERWISE, REDUCED = PLACE["monitored_otherwise"], PLACE["reduced"]
+DBI, ACB, DRUG = PLACE["dbi"], PLACE["acb"], PLACE["drug"]
 TAPER_BEGUN, TAPER_SLOPE = PLACE["taper_begun"], PLACE["taper_begun_slope"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -246,16 +247,20 @@ def _gene_findings(facts, sc, drug, bit, found, m):
 
 @compiled
 def regimen_findings(facts, sc, st, w, m):
-    """Findings of the regimen as a whole: hyperedges, anticholinergic and Drug Burden Index load, omissions."""
+    """Findings of the regimen as a whole: hyperedges, anticholinergic and Drug Burden Index load, omissions.
+
+    Notes the regimen's load in the state.
+    """
     found = w.found
     m = _hyperedge_findings(facts, st, w, m)
     p = facts.parameters
-    acb, dbi = 0.0, 0.0
+    acb, dbi, count = 0.0, 0.0, 0
     acb_slots, dbi_slots = np.int64(0), np.int64(0)
     for k in range(st.n):
         if st.alive[k]:
             row = facts.drug[st.drug[k]]
             bit = np.int64(1) << np.int64(k)
+            count += 1
             acb += row.acb
             if row.dbi_delta > 0:
                 dbi += st.dose[k] / (st.dose[k] + row.dbi_delta) if st.dose[k] > 0 else 0.0
@@ -263,6 +268,7 @@ def regimen_findings(facts, sc, st, w, m):
                 acb_slots |= bit
             if row.dbi_carrier:
                 dbi_slots |= bit
+    st.load = p[DBI] * dbi + p[ACB] * acb + p[DRUG] * count
     if acb_slots and acb >= p[ACB_THRESHOLD]:
         _put(found, m, at.BURDEN, np.int64(p[ACB_SEVERITY]), at.ACB, -1, -1, -1, acb_slots)
         m += 1
@@ -279,7 +285,7 @@ def regimen_findings(facts, sc, st, w, m):
                 continue
             if rule.with_drug > 0 and not touches(facts, rule.with_drug, names):
                 continue
-            if touches(facts, rule.absent_if, names) or touches(facts, rule.absent_if, sc.tokens):
+            if touches(facts, rule.absent_if, names):
                 continue
             _put(found, m, at.OMISSION, rule.severity, at.CONDITION, rule.drug, rule.condition, place, np.int64(0))
             m += 1
