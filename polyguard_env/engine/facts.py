@@ -136,7 +136,7 @@ class FactTable:
         edge, keys, values = self._edges()
         omission = self._omissions()
         hyper, lacking = self._hyper(table)
-        number, foreign = self._foreign(table, edge)
+        number, foreign, near = self._pairs(table, edge, duplicate)
         words = np.zeros((len(self._masks), at.TOKEN_WORDS), dtype=np.int64)
         for members, place in self._masks.items():
             words[place] = self.token_words(self.tokens[token] for token in members)
@@ -147,7 +147,7 @@ class FactTable:
             gene=_rows(gene, at.GENE_RULE), burden=_rows(burden, at.BURDEN_RULE),
             hyper=hyper, lacking=lacking, duplicate=duplicate, duplicate_rule=duplicate_rule,
             exception=exception, number=number, foreign=foreign,
-            swap=_rows(swap, at.SWAP), measure=_rows(measure, at.MEASURE_RULE),
+            near=near, swap=_rows(swap, at.SWAP), measure=_rows(measure, at.MEASURE_RULE),
             omission=omission, taper=taper, mask=words,
             priority=np.array([index.priority(name) for name in self.conditions]),
             common=np.array(common, dtype=np.int32), parameters=parameters, weights=weight_vector(),
@@ -324,19 +324,31 @@ class FactTable:
                 )
         return _rows(rows, at.TAPER_RULE), places
 
-    def _foreign(self, table: np.ndarray, edge: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of profiled drugs (else -1); by split and number, the bits of those a drug may not meet there."""
+    def _pairs(
+        self, table: np.ndarray, edge: np.ndarray, duplicate: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Numbers of profiled drugs (else -1), and by number bits of others.
+
+        Returns:
+            The numbers; by split and number, the drugs that one may not meet there; by number, the drugs that may
+            interact with one or duplicate it.
+        """
         number = np.where(table["profiled"] == 1, np.cumsum(table["profiled"], dtype=np.int32) - 1, -1).astype(np.int32)
         count = int(table["profiled"].sum())
         foreign = np.zeros((len(at.SPLIT) * count, count // 63 + 1), dtype=np.int64)
+        near = np.zeros((count, count // 63 + 1), dtype=np.int64)
         ends = np.array([(self.drug_at[a], self.drug_at[b]) for a, b in self.edge_names], dtype=np.int64).reshape(-1, 2)
-        held = edge["split"][: len(ends)]
+        pairs, held = number[ends], edge["split"][: len(ends)]
         for split in at.SPLIT.values():
-            pairs = number[ends[(held >= 0) & (held != split)]]
-            for rows, others in ((pairs[:, 0], pairs[:, 1]), (pairs[:, 1], pairs[:, 0])):
-                bits = np.int64(1) << (others % 63).astype(np.int64)
-                np.bitwise_or.at(foreign, (split * count + rows, others // 63), bits)
-        return number, foreign
+            _mark(foreign, pairs[(held >= 0) & (held != split)], split * count)
+        _mark(near, pairs[(pairs >= 0).all(axis=1)], 0)
+        members: dict[int, list[int]] = {}
+        for place in np.flatnonzero(number >= 0):
+            for row in range(*table["duplicate"][place]):
+                members.setdefault(int(duplicate["rule"][row]), []).append(int(number[place]))
+        for drugs in members.values():
+            _mark(near, np.array([(a, b) for a in drugs for b in drugs if a < b], dtype=np.int64).reshape(-1, 2), 0)
+        return number, foreign, near
 
     def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Edges in table order, and a hash from pairs to them."""
@@ -375,6 +387,12 @@ def _hash(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             spot = (spot + 1) & (size - 1)
         table_keys[spot], values[spot] = key, place
     return table_keys, values
+
+
+def _mark(bits: np.ndarray, pairs: np.ndarray, first: int) -> None:
+    """Set the bit of each of two numbers, shape (pairs, 2), in the row of the other; rows start at `first`."""
+    for rows, others in ((pairs[:, 0], pairs[:, 1]), (pairs[:, 1], pairs[:, 0])):
+        np.bitwise_or.at(bits, (first + rows, others // 63), np.int64(1) << (others % 63).astype(np.int64))
 
 
 def _rows(rows: Sequence[tuple[object, ...]], dtype: np.dtype) -> np.ndarray:

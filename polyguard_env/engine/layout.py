@@ -98,13 +98,12 @@ f8, i8, i4, i2, i1 = np.float64, np.int64, np.int32, np.int16, np.int8
 
 DRUG = np.dtype(
     [
-        ("tokens", i8, (TOKEN_WORDS,)),
-        ("dose_min", f8), ("dose_usual", f8), ("dose_max", f8), ("dbi_delta", f8),
-        ("use_weight", f8), ("acb", f8),
+        ("tokens", i8, (TOKEN_WORDS,)), ("sides", i8, (SIDES,)), ("acb", f8), ("dbi_delta", f8),
         ("profiled", i1), ("acb_carrier", i1), ("dbi_carrier", i1), ("conditional", i1), ("kidney", i1),
         ("treatment", i4), ("taper", i4), ("taper_class", i4), ("monitor", i4),
+        ("dose_min", f8), ("dose_usual", f8), ("dose_max", f8), ("use_weight", f8),
         ("renal", i4, (2,)), ("hepatic", i4, (2,)), ("disease", i4, (2,)), ("gene", i4, (2,)),
-        ("burden", i4, (2,)), ("sides", i8, (SIDES,)), ("duplicate", i4, (2,)), ("swap", i4, (2,)),
+        ("burden", i4, (2,)), ("duplicate", i4, (2,)), ("swap", i4, (2,)),
         ("measure", i4, (2,)),
     ]
 )  # fmt: skip
@@ -221,7 +220,7 @@ FACTS = Block(
         "drug": (DRUG, 1), "edge": (EDGE, 1), "hash_key": (i8, 1), "hash_value": (i4, 1), "organ": (ORGAN_RULE, 1),
         "disease": (DISEASE_RULE, 1), "gene": (GENE_RULE, 1), "burden": (BURDEN_RULE, 1), "lacking": (i8, 1),
         "hyper": (HYPER, 1), "duplicate": (DUPLICATE, 1), "duplicate_rule": (DUPLICATE_RULE, 1), "exception": (i4, 2),
-        "number": (i4, 1), "foreign": (i8, 2),
+        "number": (i4, 1), "foreign": (i8, 2), "near": (i8, 2),
         "swap": (SWAP, 1), "measure": (MEASURE_RULE, 1), "omission": (OMISSION_RULE, 1), "taper": (TAPER_RULE, 1),
         "mask": (i8, 2), "priority": (f8, 1), "common": (i4, 1), "parameters": (f8, 1), "weights": (f8, 1),
     },
@@ -258,6 +257,7 @@ class Facts(NamedTuple):
     exception: np.ndarray
     number: np.ndarray
     foreign: np.ndarray
+    near: np.ndarray
     swap: np.ndarray
     measure: np.ndarray
     omission: np.ndarray

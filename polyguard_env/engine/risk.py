@@ -87,6 +87,9 @@ def refresh_pairs(facts, st, k):
 @compiled
 def pair_code(facts, a, b):
     """What two drugs do to each other: 0 for nothing, else 1 + place of the interaction, and 2^24 x the duplication."""
+    one, other = np.int64(facts.number[a]), np.int64(facts.number[b])
+    if one >= 0 and other >= 0 and (facts.near[one, other // 63] >> (other % 63)) & 1 == 0:
+        return np.int64(0)
     return np.int64(edge_between(facts, a, b)) + 1 + (np.int64(duplicated(facts, a, b)) << 24)
 
 

@@ -295,19 +295,27 @@ def regimen_findings(facts, sc, st, w, m):
 @compiled
 def _hyperedge_findings(facts, st, w, m):
     """Findings of the combinations of which every side is taken, told by one bit a combination for each side."""
-    complete = np.int64(-1)
-    for side in range(at.SIDES):
-        taken = facts.lacking[side]
-        for k in range(st.n):
-            if st.alive[k]:
-                taken |= facts.drug[st.drug[k]].sides[side]
-        complete &= taken
-    h = 0
+    lacking = facts.lacking
+    first = second = third = fourth = np.int64(0)
+    one = two = three = four = np.int64(0)
+    for k in range(st.n):
+        if st.alive[k]:
+            sides = facts.drug[st.drug[k]].sides
+            first |= sides[0]
+            second |= sides[1]
+            third |= sides[2]
+            fourth |= sides[3]
+            # Combinations that a drug is in, counted up to four drugs, one word for each count.
+            member = sides[0] | sides[1] | sides[2] | sides[3]
+            four |= three & member
+            three |= two & member
+            two |= one & member
+            one |= member
+    complete = (first | lacking[0]) & (second & two | lacking[1])
+    complete &= (third & three | lacking[2]) & (fourth & four | lacking[3])
     while complete:
-        if complete & 1:
-            m = _hyperedge_finding(facts, st, h, w, m)
-        complete >>= 1
-        h += 1
+        m = _hyperedge_finding(facts, st, lowest(complete), w, m)
+        complete &= complete - 1
     return m
 
 
