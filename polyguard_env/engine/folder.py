@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import stat
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -46,17 +47,28 @@ def processor_words() -> str:
 
 
 def cache_folder() -> Path:
-    """Where compiled code is kept, writable: NUMBA_CACHE_DIR, else beside the sources, else with the user's caches."""
+    """Where compiled code is kept: NUMBA_CACHE_DIR, else beside the sources, else with the user's caches.
+
+    The last resort is a folder of this user's own among temporary files. What lies there is run, so a folder that
+    others may write to is passed over.
+    """
     own = os.environ.get("NUMBA_CACHE_DIR")
-    roots = [Path(own)] if own else [HERE / "__pycache__", Path.home() / ".cache" / "polyguard", Path(gettempdir())]
+    temporary = Path(gettempdir()) / f"polyguard-{os.getuid()}"
+    roots = [Path(own)] if own else [HERE / "__pycache__", Path.home() / ".cache" / "polyguard", temporary]
     for root in roots:
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError:
             continue
-        if os.access(root, os.W_OK):
+        if os.access(root, os.W_OK) and (root != temporary or private(root)):
             return root / f"numba-{source_hash()}"
-    return Path(roots[0]) / f"numba-{source_hash()}"
+    return roots[0] / f"numba-{source_hash()}"
+
+
+def private(folder: Path) -> bool:
+    """True when a folder is this user's and nobody else may write to it."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and found.st_mode & 0o022 == 0
 
 
 FOLDER = cache_folder()

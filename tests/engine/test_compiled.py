@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numba import types
 
-from polyguard_env.engine import call, compiling, engine_of, kernel, machine_code
+from polyguard_env.engine import call, compiling, engine_of, folder, kernel, machine_code
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.call import Call, compile_rules, rooms, words_of
 from polyguard_env.engine.facts import fact_table
@@ -120,3 +120,13 @@ def test_a_call_names_the_arrays_it_lacks() -> None:
     arrays = rooms(1, 13) | {"states": states, "raw": words_of(states)}
     with pytest.raises(TypeError, match="scenarios"):
         Call(table, arrays)
+
+
+def test_a_folder_that_others_may_write_to_is_not_taken_for_code(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir(mode=0o700)
+    assert folder.private(own)
+    own.chmod(0o777)
+    assert not folder.private(own)
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert not folder.private(tmp_path / "link")
