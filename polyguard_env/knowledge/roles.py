@@ -1,6 +1,7 @@
 """What each drug does and needs: the roles from which interactions are derived.
 
-Formulary drugs carry their roles in the profile; drugs outside the formulary have theirs in `roles.csv`.
+Formulary drugs carry their roles in the profile; drugs outside the formulary have theirs in `roles*.csv`, or those of
+the moiety that acts (`moieties.csv`: a salt, an ester, a prodrug, an isomer).
 """
 
 from __future__ import annotations
@@ -70,4 +71,16 @@ def roles_by_drug(drugs: Mapping[str, Drug]) -> dict[str, Roles]:
         if drug_id in drugs and drug_id not in found:
             narrow = row["narrow_index"] == "1"
             found[drug_id] = Roles(tuple(cyp_roles(row["cyp"], drug_id)), qt, {"qt": QT_GRADES[qt]}, narrow)
+    for drug_id, held in moieties().items():
+        for moiety in sorted(held):
+            if drug_id in drugs and moiety in found:
+                found.setdefault(drug_id, found[moiety])
     return found
+
+
+def moieties() -> dict[str, set[str]]:
+    """Moieties that act, by the drug that carries them (`moieties.csv`)."""
+    held: dict[str, set[str]] = {}
+    for row in read_fragments("moieties"):
+        held.setdefault(row["drug_id"], set()).add(row["moiety_id"])
+    return held

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from polyguard_env.errors import PolyGuardError
-from polyguard_env.knowledge.roles import roles_by_drug
+from polyguard_env.knowledge.roles import moieties, roles_by_drug
 from polyguard_env.knowledge.schema import RULE_KINDS, SEVERITY_RANK, CypRole, Drug, DrugProfile, Rule
 from polyguard_env.knowledge.tabular import read_fragments
 
@@ -68,13 +68,21 @@ class Selector:
 
 
 def interaction_rows(selector: Selector) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Pairs (a < b) with the curated rule that grades them."""
+    """Pairs (a < b) with the curated rule that grades them; a rule on a moiety holds for the drugs that carry it."""
+    carriers: dict[str, set[str]] = {}
+    for drug_id, held in moieties().items():
+        for moiety in held & set(selector.drugs):
+            carriers.setdefault(moiety, set()).update({drug_id} & set(selector.drugs))
+
+    def carried(side: set[str]) -> set[str]:
+        return side.union(*(carriers[drug_id] for drug_id in side & set(carriers)))
+
     for row in read_fragments("rules/interactions"):
         where = f"interactions.csv {row['rule_id']}"
         if row["severity"] not in SEVERITY_RANK:
             raise PolyGuardError(f"{where} severity", row["severity"], f"use one of {', '.join(SEVERITY_RANK)}")
-        side_a = selector.select(row["side_a"], where) - set(row["except_a"].split(";"))
-        side_b = selector.select(row["side_b"], where) - set(row["except_b"].split(";"))
+        side_a = carried(selector.select(row["side_a"], where)) - set(row["except_a"].split(";"))
+        side_b = carried(selector.select(row["side_b"], where)) - set(row["except_b"].split(";"))
         seen: set[tuple[str, str]] = set()
         for a in sorted(side_a):
             for b in sorted(side_b):

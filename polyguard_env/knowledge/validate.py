@@ -152,7 +152,8 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
     elif column in ("absent_if", "unless", "wrong_if"):
         yield from conditional(parts, known)
     elif column in ("drug_ids", "except_a", "except_b", "replacement", "preferred") or (
-        column == "drug_id" and path.stem in ("brands", "identifiers", "roles", "synonyms")
+        column in ("drug_id", "moiety_id")
+        and path.stem.startswith(("brands", "identifiers", "moieties", "roles", "synonyms"))
     ):
         yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
     elif column == "members" or (column in ("target", "side_a", "side_b") and (rules or path.stem == "ceilings")):

@@ -1,10 +1,12 @@
-"""The interaction graph against pairs written down before looking at it: proxies, not independent reference sets.
+"""The interaction graph against pairs written down before looking at it: proxies, and a supplied sample of DDInter.
 
 `python -m pytest tests/knowledge/test_reference_pairs.py -s` prints the measured shares.
 """
 
 from __future__ import annotations
 
+import csv
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from polyguard_env.knowledge.base import KnowledgeBase
 
 PAIRS = Path(__file__).parent / "pairs"
 SEVERE = ("major", "contraindicated")
+SHARED = Path(os.environ.get("POLYGUARD_SHARED_DATA") or Path(__file__).parents[3] / "shared" / "data")
+DDINTER = SHARED / "ddinter" / "ddinter_downloads_code_B.csv"
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +55,38 @@ def test_pairs_known_as_severe_are_major_or_worse(knowledge: KnowledgeBase) -> N
     assert share(grades(knowledge, "severe.txt"), SEVERE) >= 0.95
 
 
-def test_harmless_pairs_are_seldom_flagged(knowledge: KnowledgeBase) -> None:
-    found = grades(knowledge, "harmless.txt")
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("severe_again.txt", 0.97), ("severe_specialist.txt", 0.95), ("severe_crossed.txt", 0.88),
+        ("severe_held_out.txt", 0.96),
+    ],
+)  # fmt: skip
+def test_later_lists_of_severe_pairs_are_major_or_worse(knowledge: KnowledgeBase, name: str, least: float) -> None:
+    assert share(grades(knowledge, name), SEVERE) >= least
+
+
+def test_pairs_not_worth_interrupting_for_are_seldom_contraindicated(knowledge: KnowledgeBase) -> None:
+    found = grades(knowledge, "low_priority.txt")
+    assert share(found, ("contraindicated",)) <= 0.05
+    assert share(found, SEVERE) <= 0.10
+
+
+@pytest.mark.skipif(not DDINTER.is_file(), reason="no DDInter sample (set POLYGUARD_SHARED_DATA)")
+def test_the_grades_follow_ddinter(knowledge: KnowledgeBase) -> None:
+    with DDINTER.open(encoding="utf-8", newline="") as handle:
+        rows = [(r["Level"], *(knowledge.resolve(r[f"Drug_{s}"]) for s in "AB")) for r in csv.DictReader(handle)]
+    order = ("Minor", "Moderate", "Major")  # a pair of several forms has the level of its worst
+    rows = sorted((row for row in rows if row[0] in order), key=lambda row: order.index(row[0]))
+    level = {(min(a, b), max(a, b)): level for level, a, b in rows if a and b and a != b}
+    found = {pair: found.severity if (found := knowledge.interaction(*pair)) else "none" for pair in sorted(level)}
+    assert share({p: g for p, g in found.items() if level[p] == "Major"}, SEVERE) >= 0.95
+    assert share({p: g for p, g in found.items() if level[p] == "Minor"}, SEVERE) <= 0.01
+
+
+@pytest.mark.parametrize("name", ["harmless.txt", "harmless_again.txt"])
+def test_harmless_pairs_are_seldom_flagged(knowledge: KnowledgeBase, name: str) -> None:
+    found = grades(knowledge, name)
     assert share(found, SEVERE) <= 0.01
     assert share(found, ("minor", "moderate", *SEVERE)) <= 0.05
 
