@@ -1,7 +1,7 @@
 """What an allergy may name: a drug, a class of drugs, or an allergen that is none.
 
-The first that fits counts, in this order: a drug (brands and synonyms too; a combination product gives all its
-ingredients), a class of drugs (its id, its name, singular or plural, or a word of `allergens.csv` such as "sulfa"),
+The first that fits counts, in this order: the id of a class of drugs, a drug (brands and synonyms too; a combination
+product gives all its ingredients), a class by name (singular or plural, or a word of `allergens.csv` such as "sulfa"),
 an allergen of `allergens.csv` that is no drug ("latex"). Nothing is matched by likeness.
 """
 
@@ -30,6 +30,11 @@ def plain(name: str) -> str:
 
 
 @cache
+def class_ids() -> frozenset[str]:
+    return frozenset(row["class_id"] for row in read_fragments("classes"))
+
+
+@cache
 def class_words() -> Mapping[str, str]:
     """Normalised singular word to the drug class it means."""
     rows = [(name, row["class_id"]) for row in read_fragments("classes") for name in (row["name"], row["class_id"])]
@@ -50,6 +55,8 @@ def drug_allergy(name: str, resolve: Resolve) -> tuple[str, ...]:
     Args:
         resolve: a name to its ingredients, exactly or not at all.
     """
+    if name in class_ids():
+        return (name,)
     word = plain(name)
     if found := resolve(word):
         return found
