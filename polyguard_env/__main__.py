@@ -10,6 +10,7 @@ from polyguard_env.commands import (
     bandit_benchmark,
     build_knowledge,
     collect_names,
+    collect_rxcuis,
     compile_rules,
     episode,
     evidence,
@@ -28,6 +29,7 @@ COMMANDS = {
     "trust": (trust, "the proofs of trust, measured: scoreboard of policies, attacks, leaks and checkers"),
     "compile": (compile_rules, "compile the rules ahead of their first use"),
     "collect-names": (collect_names, "renew the tables of brands and products from FDA's names list"),
+    "collect-rxcuis": (collect_rxcuis, "renew the table of RxNorm ids from pinned value sets"),
     "build-knowledge": (build_knowledge, "rebuild the packaged knowledge snapshot"),
 }
 

