@@ -16,8 +16,7 @@ from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import RULE_KINDS, SEVERITIES
 from polyguard_env.knowledge.tabular import read_fragments
-from polyguard_env.patients.generate import PatientGenerator
-from polyguard_env.patients.person import PERSON_SEED
+from polyguard_env.patients.generate import PERSON_SEED, PatientGenerator
 from polyguard_env.patients.realism import Comparison, compare
 from polyguard_env.risk.review import rule_index
 

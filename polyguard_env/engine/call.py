@@ -74,11 +74,14 @@ class Call:
     Args:
         table: the knowledge base.
         arrays: one array for every other field of `layout.CALL` but the workspace's.
+
+    Attributes:
+        table: where the compiled rules find the arrays.
     """
 
     def __init__(self, table: FactTable, arrays: Mapping[str, np.ndarray]) -> None:
-        self._table = at.CALL.table()
-        self._address = self._table.ctypes.data
+        self.table = at.CALL.table()
+        self._address = self.table.ctypes.data
         self._workspace: Workspace | None = None
         self._rules: Run
         self._held: dict[str, np.ndarray] = {}
@@ -91,17 +94,21 @@ class Call:
 
     def put(self, name: str, array: np.ndarray) -> None:
         """Let a field be this array."""
-        at.CALL.put(self._table, name, array)
+        at.CALL.put(self.table, name, array)
         self._held[name] = array
 
-    def run(self, operation: int) -> Workspace:
-        """Do one of the kernel's operations on this thread; its workspace holds what is not in the arrays."""
+    def run(self, operation: int, address: int | None = None) -> Workspace:
+        """Do one of the kernel's operations on this thread; its workspace holds what is not in the arrays.
+
+        Args:
+            address: of the table of a block that holds the call's own, for operations that need more than a call.
+        """
         space = workspace()
         if space is not self._workspace:
             for name, array in space.arrays.items():
                 self.put(name, array)
             self._workspace, self._rules = space, _RULES[0]
-        self._rules(operation, self._address)
+        self._rules(operation, self._address if address is None else address)
         return space
 
 

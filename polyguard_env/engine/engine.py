@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +36,6 @@ class Engine:
         self.facts = self.table.facts
         self.naming = Naming(self.table)
         self._packed: OrderedDict[str, tuple[Scenario, np.ndarray]] = OrderedDict()
-        self._local = threading.local()
 
     def pack(self, scenario: Scenario) -> np.ndarray:
         """The record of a scenario, shape (1,); recent ones are kept."""
@@ -47,21 +45,14 @@ class Engine:
         if held is not None and held[0] is scenario:
             return held[1]
         record = pack(scenario, self.table)
-        self._packed[key] = scenario, record
-        if len(self._packed) > PACKED:
-            self._packed.popitem(last=False)
+        self.keep(scenario, record)
         return record
 
-    def best_gain(self, scenario: Scenario, every: bool) -> float:
-        """What the best change to the regimen is worth at the start, 0 when none helps; look-ups do not count.
-
-        Args:
-            every: try every move on every drug, not only those that answer a finding.
-        """
-        batch: Batch | None = getattr(self._local, "batch", None)
-        if batch is None:
-            batch = self._local.batch = Batch(self, np.zeros(1, dtype=at.SCENARIO), 1)
-        return batch.best_gain(pack(scenario, self.table), every)
+    def keep(self, scenario: Scenario, record: np.ndarray) -> None:
+        """Keep the record of a scenario, shape (1,), for when it is played."""
+        self._packed[scenario.scenario_id] = scenario, record
+        if len(self._packed) > PACKED:
+            self._packed.popitem(last=False)
 
     def pack_all(self, scenarios: Sequence[Scenario]) -> np.ndarray:
         """Records of scenarios, shape (scenarios,)."""
@@ -138,14 +129,6 @@ class Batch:
         self._arrays["confidence"][:] = np.nan if confidence is None else confidence
         self._run(operations.ADVANCE)
         return self.rewards
-
-    def best_gain(self, record: np.ndarray, every: bool) -> float:
-        """`Engine.best_gain` of a packed scenario, shape (1,); the first episode is lost."""
-        call = self._calls[0]
-        call.put("scenarios", record)
-        self._arrays["choices"][0] = every
-        call.run(operations.GAIN)
-        return float(self.rewards[0])
 
     def _run(self, operation: int) -> None:
         if self._pool is None:

@@ -86,6 +86,11 @@ class FactTable:
         """Genes by index."""
         return list(self.genes)
 
+    @property
+    def phenotype_names(self) -> list[str]:
+        """Phenotypes by index."""
+        return list(self.phenotypes)
+
     def rule_code(self, rule: Rule) -> int:
         """The code of a rule as findings carry it."""
         key = (rule.rule_id, rule.drug_id)

@@ -18,6 +18,8 @@ from tempfile import gettempdir
 HERE = Path(__file__).resolve().parent
 SOURCES = (
     *sorted(HERE.glob("*.py")),
+    *sorted((HERE.parent / "environment" / "drafting").glob("*.py")),
+    *sorted((HERE.parent / "environment" / "subenvironments").glob("*.py")),
     HERE.parent / "reward" / "columns.py",
     HERE.parent / "environment" / "messages.py",
 )

@@ -15,8 +15,9 @@ from polyguard_env.engine.dynamics import apply, idle
 from polyguard_env.engine.moves import fix_moves, moves_on
 from polyguard_env.engine.operations import (
     ADVANCE,
+    ATTEMPTS,
     BEGIN,
-    GAIN,
+    DRAFT,
     LESSENED,
     OF_LOAD,
     OF_UNKNOWN,
@@ -29,13 +30,17 @@ from polyguard_env.engine.operations import (
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.risk import assess, list_findings, refresh_all
 from polyguard_env.engine.verdict import judge
+from polyguard_env.environment.drafting.layout import DRAFTING
+from polyguard_env.environment.drafting.person import begin_attempt, settle
+from polyguard_env.environment.drafting.posing import about_targets, by_construction, pose, settled, write_combinations
+from polyguard_env.environment.drafting.record import ask, tell, write_record
 
 WEIGHT, HAZARD = PLACE["weight_minor"] - 1, PLACE["hazard_minor"] - 1
 UNTREATED, SEVERE_UNTREATED = PLACE["hazard_untreated"], PLACE["severe_untreated"]
 LOAD, UNKNOWN = PLACE["hazard_load"], PLACE["hazard_unknown"]
 FOLLOW_UP, LEAST = PLACE["follow_up_days"], PLACE["least_weight"]
 
-call_at = block_at(at.CALL)
+call_at, drafting_at = block_at(at.CALL), block_at(DRAFTING)
 
 
 @compiled
@@ -78,34 +83,50 @@ def start(facts, scenarios, which, starts, start_words, states, raw, b, seed, sp
 
 
 @compiled
-def best_gain(facts, scenarios, which, states, raw, b, every, space):
-    """What the best change to the regimen is worth at the start of a scenario, 0 when none helps; uses state `b`.
+def worth_posing(x):
+    """True when findings and the best change to the regimen are those of a problem, or of a control.
 
-    Learning what is hidden does not count: it pays where there is a problem and where there is none.
-
-    Args:
-        every: try every move on every drug, not only those that answer a finding.
+    Learning what is hidden does not count: it pays where there is a problem and where there is none. Of a control every
+    move on every drug is tried, else those that answer a finding.
     """
-    w = space[0][0]
-    sc = scenarios[which]
-    st = states[b]
+    call, facts = x.call, x.facts
+    space = (call.work, call.scratch, call.scratch_words)
+    w, sc, st, raw = call.work[0], call.scenarios[0], call.states[0], call.raw
     fill(facts, sc, st, 0, w)
     count = list_findings(facts, sc, st, w)
-    best = 0.0
+    if not about_targets(x, w.found, count):
+        return False
+    if by_construction(sc):
+        write_combinations(x)
+        return True
     rows = w.fixes
     w.counts[:] = -1
-    m = fix_moves(facts, sc, st, rows, w, count)
-    for i in range(m):
+    for i in range(fix_moves(facts, sc, st, rows, w, count)):
         if rows[i].kind < at.ORDER:
-            value_of(facts, sc, st, raw, b, space, rows[i])
-            best = max(best, rows[i].worth)
-    if every:
-        for k in range(st.n):
-            moves = w.moves[k]
-            for i in range(moves_on(facts, sc, st, k, w)):
-                value_of(facts, sc, st, raw, b, space, moves[i])
-                best = max(best, moves[i].worth)
-    return best
+            value_of(facts, sc, st, raw, 0, space, rows[i])
+            if settled(x, rows[i].worth):
+                return not sc.control
+    if not sc.control:
+        return False
+    for k in range(st.n):
+        moves = w.moves[k]
+        for i in range(moves_on(facts, sc, st, k, w)):
+            value_of(facts, sc, st, raw, 0, space, moves[i])
+            if settled(x, moves[i].worth):
+                return False
+    return True
+
+
+@compiled
+def draft(x):
+    """Draw until a scenario worth posing comes out; what its id alone settles stays the same in every draw."""
+    ask(x)
+    for attempt in range(ATTEMPTS):
+        begin_attempt(x, attempt)
+        if pose(x) and settle(x) and write_record(x) and worth_posing(x):
+            tell(x, attempt + 1)
+            return
+    tell(x, 0)
 
 
 @compiled
@@ -324,9 +345,12 @@ def run(operation, address):
 
     Args:
         operation: what to do: PREPARE, START, BEGIN and ADVANCE the episodes of the call's span; RESTORE, PRICES,
-            LESSENED, GAIN and UNREADABLE for its first one, with its choice where one is needed.
-        address: of the table of a `CALL` block; results are written where it says.
+            LESSENED and UNREADABLE for its first one, with its choice where one is needed; or DRAFT a scenario.
+        address: of the table of a `CALL` block, of a `DRAFTING` block to draft; results are written where it says.
     """
+    if operation == DRAFT:
+        draft(drafting_at(address))
+        return
     call = call_at(address)
     facts, scenarios, states, raw, counts = call.facts, call.scenarios, call.states, call.raw, call.counts
     space = (call.work, call.scratch, call.scratch_words)
@@ -349,7 +373,5 @@ def run(operation, address):
         counts[0] = prices(facts, scenarios, which, states, first, space)
     elif operation == LESSENED:
         counts[0], counts[1] = lessened(facts, scenarios, which, states, raw, first, call.choices[first], space)
-    elif operation == GAIN:
-        call.rewards[first] = best_gain(facts, scenarios, which, states, raw, first, call.choices[first] != 0, space)
     elif operation == UNREADABLE:
         _unreadable(call, facts, scenarios, states)

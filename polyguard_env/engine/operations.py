@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-BEGIN, ADVANCE, RESTORE, PRICES, LESSENED, GAIN, UNREADABLE, PREPARE, START = range(9)
+BEGIN, ADVANCE, RESTORE, PRICES, LESSENED, UNREADABLE, PREPARE, START, DRAFT = range(9)
+# Draws of a scenario before giving up.
+ATTEMPTS = 1000
 # What a harm event is about where it is neither a finding nor a condition left untreated.
 OF_LOAD, OF_UNKNOWN = -1001, -1002

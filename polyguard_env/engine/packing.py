@@ -31,11 +31,7 @@ def pack(scenario: Scenario, table: FactTable) -> np.ndarray:
     """
     records = np.zeros(1, dtype=at.SCENARIO)
     record = records[0]
-    record["key"] = np.int64(
-        int.from_bytes(
-            blake2b(scenario.scenario_id.encode(), digest_size=8, person=b"engine").digest(), "big", signed=True
-        )
-    )
+    record["key"] = key_of(scenario.scenario_id)
     record["sub"] = at.SUB[scenario.sub_environment]
     record["difficulty"] = at.DIFFICULTY[scenario.difficulty]
     record["split"] = at.SPLIT[scenario.split]
@@ -46,6 +42,11 @@ def pack(scenario: Scenario, table: FactTable) -> np.ndarray:
     _pack_products(record, scenario, table)
     _pack_combinations(record, scenario, table)
     return records
+
+
+def key_of(scenario_id: str) -> int:
+    """What all draws of a scenario and its episodes follow from, a signed 64-bit number."""
+    return int.from_bytes(blake2b(scenario_id.encode(), digest_size=8, person=b"engine").digest(), "big", signed=True)
 
 
 def pack_patient(record: np.void, patient: Patient, regimen: Iterable[RegimenItem], table: FactTable) -> None:

@@ -252,7 +252,7 @@ def regimen_findings(facts, sc, st, w, m):
     Notes the regimen's load in the state.
     """
     found = w.found
-    m = _hyperedge_findings(facts, st, w, m)
+    m = hyperedge_findings(facts, st, w, m)
     p = facts.parameters
     acb, dbi, count = 0.0, 0.0, 0
     acb_slots, dbi_slots = np.int64(0), np.int64(0)
@@ -293,7 +293,7 @@ def regimen_findings(facts, sc, st, w, m):
 
 
 @compiled
-def _hyperedge_findings(facts, st, w, m):
+def hyperedge_findings(facts, st, w, m):
     """Findings of the combinations of which every side is taken, told by one bit a combination for each side."""
     lacking = facts.lacking
     first = second = third = fourth = np.int64(0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from random import Random
 
 import numpy as np
 
@@ -67,9 +66,7 @@ class DrugPool:
         unsuits: severity rank of a condition against a drug, shape (n, conditions).
         purpose: condition each drug is given for, by sex, -1 none, shape (2, n).
         given: drugs given for anything, by sex, shape (2, n).
-        clash: pairs that interact or are alike; foreign: pairs of another split than the first index, shape (3, n, n).
-        wrong: conditions of at least moderate severity against a drug, shape (conditions, n).
-        spoiled: what the drug of the first place speaks against is what the second is given for, by sex (2, n, n).
+        clash: pairs that interact or are alike, shape (n, n).
         still: calm drugs that raise no fall risk, shape (2, n).
         calm: drugs that raise no finding by themselves and are worth neither stopping nor switching, shape (2, n).
         fall, acb, dbi, cns: severity rank of the fall-risk rule, ACB score, Drug Burden Index at the usual dose,
@@ -104,7 +101,6 @@ class DrugPool:
         self._pairs()
         self._own_facts()
         self._masks()
-        self._drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._marginals: dict[tuple[str, tuple[str, ...]], np.ndarray] = {}
         self._keyed: dict[tuple[str, tuple[str, ...], bool | None, bool | None], tuple[np.ndarray, np.ndarray]] = {}
         self._members: dict[str, np.ndarray] = {}
@@ -113,20 +109,7 @@ class DrugPool:
         """What a draft asks of every drug each time one is added."""
         self.given = self.purpose >= 0
         self.clash = (self.rank > 0) | self.alike
-        self.foreign = np.array([(self.split_of >= 0) & (self.split_of != code) for code in range(len(SPLITS))])
-        self.wrong = np.ascontiguousarray((self.unsuits >= MODERATE).T)
-        self.spoiled = np.array([self.unsuits[:, purposes] >= MODERATE for purposes in self.purpose])
         self.still = self.calm & (self.fall < MODERATE)
-
-    def draw_any(self, weights: np.ndarray, rng: Random) -> int:
-        """The place of any drug, by weight; sums of weights that the pool holds itself are kept."""
-        held = self._drawn.get(id(weights))
-        if held is None:
-            held = weights, weights.cumsum()
-            if not weights.flags.writeable:
-                self._drawn[id(weights)] = held
-        cumulative = held[1]
-        return int(cumulative.searchsorted(rng.random() * cumulative[-1], side="right"))
 
     def _conditions(self) -> None:
         index = self.index
@@ -289,26 +272,15 @@ class DrugPool:
             self._members[name] = np.array([name in self._names(drug_id) for drug_id in self.drugs])
         return self._members[name]
 
-    def draw_pair(
-        self, split: str, rng: Random, severities: tuple[str, ...], explicit: bool | None = None
-    ) -> TargetPair | None:
-        """A target pair of the split, evened out over mechanisms; half the holdout draws are mechanisms never trained.
-
-        Args:
-            explicit: only pairs that carry the mechanism as one role (True), or through an enzyme (False).
-        """
-        unseen = rng.random() < 0.5 if split == "holdout" else None
-        for wanted in ((explicit, unseen), (explicit, None), (None, None)):
-            places, cumulative = self._by_key(split, severities, *wanted)
-            if len(places):
-                spot = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
-                return self.pairs[split][int(places[min(spot, len(places) - 1)])]
-        return None
-
-    def _by_key(
+    def by_key(
         self, split: str, severities: tuple[str, ...], explicit: bool | None, unseen: bool | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the pairs that fit and their cumulative weights."""
+        """Places of a split's pairs that fit and their running weights; None fits either kind.
+
+        Args:
+            explicit: pairs that carry the mechanism as one role (True), or through an enzyme (False).
+            unseen: pairs of mechanisms that training never poses (True), or of the others.
+        """
         key = (split, severities, explicit, unseen)
         if key not in self._keyed:
             places = [
@@ -341,7 +313,7 @@ class DrugPool:
         if key not in self._marginals:
             shares = np.zeros(len(self.drugs))
             for explicit, share in ((True, 0.6), (False, 0.4)):
-                places, cumulative = self._by_key(split, severities, explicit, None)
+                places, cumulative = self.by_key(split, severities, explicit, None)
                 weights = np.diff(cumulative, prepend=0.0) / cumulative[-1] if len(places) else ()
                 for place, weight in zip(places, weights, strict=True):
                     pair = self.pairs[split][int(place)]
@@ -352,15 +324,6 @@ class DrugPool:
             shares.flags.writeable = False
             self._marginals[key] = shares
         return self._marginals[key]
-
-
-def draw(mask: np.ndarray, weights: np.ndarray, rng: Random) -> int:
-    """The place of a drug of the mask, by weight; -1 when there is none."""
-    cumulative = (weights * mask).cumsum()
-    total = cumulative[-1]
-    if total <= 0.0:
-        return -1
-    return int(cumulative.searchsorted(rng.random() * total, side="right"))
 
 
 def sex_fits(condition: str, sex: str) -> bool:

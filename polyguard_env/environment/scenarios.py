@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from functools import lru_cache
 from hashlib import blake2b
-from random import Random
 from typing import Any
 
 from polyguard_env.engine.engine import engine_of
-from polyguard_env.environment.drafting import Draft, Shape
+from polyguard_env.environment.drafting.drafter import Drafter, DraftTables
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.pool import DrugPool
-from polyguard_env.environment.splits import SPLITS, UNSEEN_MECHANISMS
+from polyguard_env.environment.splits import SPLITS
 from polyguard_env.environment.subenvironments import SPECS
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.patients.model import Patient
-from polyguard_env.patients.person import person_at
-from polyguard_env.risk.index import RuleIndex
 from polyguard_env.risk.review import rule_index
 
 DIFFICULTIES: tuple[str, ...] = ("easy", "medium", "hard")
 SUB_ENVIRONMENTS: tuple[str, ...] = tuple(SPECS)
 MOST_SCENARIOS = 1_000_000
 MOST_DIGITS = 18
-ATTEMPTS = 1000
 CACHED = 4096
-LEAST_GAIN, MOST_GAIN_IN_CONTROL = 0.5, 0.15
 CONTROL_EVERY = 5
-PEOPLE = 4096
-# Whose danger or dose is not a finding that a fix answers; their generators see to it themselves.
-BY_CONSTRUCTION = frozenset({"BANDIT_MINING", "PRECISION_DOSING"})
 
 
 class ScenarioFactory:
@@ -41,7 +33,8 @@ class ScenarioFactory:
         self.knowledge = knowledge
         self.index = rule_index(knowledge)
         self.pool = DrugPool(self.index)
-        self.engine = engine_of(knowledge)
+        self._tables = DraftTables(self.pool, engine_of(knowledge))
+        self._local = threading.local()
         self._cache: OrderedDict[str, Scenario] = OrderedDict()
 
     def find(
@@ -96,49 +89,13 @@ class ScenarioFactory:
             self._cache.popitem(last=False)
         return scenario
 
-    def _worth_posing(self, scenario: Scenario) -> bool:
-        """True when some change lessens a problem's risk by `LEAST_GAIN`, or when nothing gains in a control."""
-        if scenario.sub_environment in BY_CONSTRUCTION:
-            return True
-        best = self.engine.best_gain(scenario, every=scenario.control)
-        return best <= MOST_GAIN_IN_CONTROL if scenario.control else best >= LEAST_GAIN
-
     def _build(self, split: str, name: str, difficulty: str, number: int) -> Scenario:
-        """Draw until a scenario worth posing comes out; what the id alone settles stays the same in every draw."""
-        scenario_id = make_id(split, name, difficulty, number)
-        spec = SPECS[name]
-        key = _stable(f"{scenario_id}|shape")
+        """Draw the scenario with this thread's drafter."""
+        drafter: Drafter | None = getattr(self._local, "drafter", None)
+        if drafter is None:
+            drafter = self._local.drafter = Drafter(self._tables)
         control = is_control(split, name, difficulty, number)
-        for attempt in range(ATTEMPTS):
-            shape = Random(key)
-            rng = Random(_stable(f"{scenario_id}|{attempt}"))
-            person = _person(SPLITS.index(split) * PEOPLE + rng.randrange(PEOPLE), self.index)
-            draft = Draft(person, split, self.pool, Shape(control, shape), rng)
-            posed = spec.pose(draft, difficulty)
-            if posed is None or not draft.settle() or not draft.worth_posing(posed.target_drugs):
-                continue
-            scenario = Scenario(
-                scenario_id=scenario_id,
-                split=split,
-                sub_environment=name,
-                difficulty=difficulty,
-                patient=draft.finished(),
-                hidden=posed.hidden,
-                target_drugs=posed.target_drugs,
-                mechanism=posed.mechanism,
-                unseen_mechanism=posed.mechanism in UNSEEN_MECHANISMS,
-                budget=spec.budgets[difficulty],
-                step_days=spec.step_days,
-                control=control,
-                explicit=posed.explicit,
-                products=posed.products,
-                combinations=posed.combinations,
-            )
-            if self._worth_posing(scenario):
-                return scenario
-        raise PolyGuardError(
-            "scenario_id", scenario_id, f"no scenario came out of {ATTEMPTS} draws; use a fuller knowledge base"
-        )
+        return drafter.draw(make_id(split, name, difficulty, number), SPECS[name], split, difficulty, control)
 
 
 @lru_cache(maxsize=4)
@@ -186,12 +143,6 @@ def parse_id(scenario_id: str) -> tuple[str, str, str, int]:
     if number >= MOST_SCENARIOS:
         raise PolyGuardError("scenario_id", scenario_id, f"use a number below {MOST_SCENARIOS}")
     return split, name, difficulty, number
-
-
-@lru_cache(maxsize=len(SPLITS) * PEOPLE)
-def _person(number: int, index: RuleIndex) -> Patient:
-    """A person of the split's people, remembered: scenarios share them."""
-    return person_at(number, index)
 
 
 def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:

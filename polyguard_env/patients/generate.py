@@ -28,6 +28,8 @@ ALLERGENS: tuple[tuple[str, float], ...] = (
     ("nsaids", 0.02),
 )
 HIGHEST_NUMBER = 2**62
+# Of the people that scenarios are about and of the cohort that is published.
+PERSON_SEED = 20_260
 DOSE_CUTS = (0.30, 0.85)
 BLOCK = 256
 KEPT_BLOCKS = 64

@@ -9,8 +9,7 @@ from polyguard_assets.paths import knowledge_folder
 from polyguard_assets.settings import Settings
 from polyguard_assets.versions import KNOWLEDGE, made_with, source_version
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.patients.generate import PatientGenerator
-from polyguard_env.patients.person import PERSON_SEED
+from polyguard_env.patients.generate import PERSON_SEED, PatientGenerator
 from polyguard_env.patients.realism import Comparison, compare
 from polyguard_env.risk.review import rule_index
 

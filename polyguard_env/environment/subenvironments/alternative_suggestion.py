@@ -7,141 +7,201 @@ from __future__ import annotations
 
 import numpy as np
 
-from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.pool import MAJOR, MODERATE, Alternative
-from polyguard_env.environment.splits import interaction_allowed
-from polyguard_env.environment.subenvironments.problems import SEVERE
-from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
-from polyguard_env.knowledge.schema import SEVERITY_RANK
-from polyguard_env.patients.model import RegimenItem
-from polyguard_env.risk.review import dosing_findings, drug_disease_findings
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.draws import below, chance, shuffle
+from polyguard_env.engine.rules import edge_between, organ_limit, touches
+from polyguard_env.environment.drafting import layout as lay
+from polyguard_env.environment.drafting.adding import add, add_quiet, fill, least
+from polyguard_env.environment.drafting.drawing import apart, draw, keep, one_of
+from polyguard_env.environment.drafting.person import background, free_condition, harms, pin, set_kidneys, wrong_doses
+from polyguard_env.environment.drafting.record import allergy_words
+from polyguard_env.environment.subenvironments.problems import blame
+from polyguard_env.environment.subenvironments.shape import between
 
-DRUGS = {"easy": (2, 2), "medium": (3, 3), "hard": (4, 5)}
-HIDE_ALLERGIES = {"easy": 0.0, "medium": 0.0, "hard": 0.3}
-REASONS = ("disease", "kidneys", "interaction")
+DRUGS = lay.by_level({"easy": (2, 2), "medium": (3, 3), "hard": (4, 5)})
+HIDE_ALLERGIES = lay.by_level({"easy": 0.0, "medium": 0.0, "hard": 0.3})
+REASONS = (lay.DISEASE, lay.KIDNEYS, lay.INTERACTION)
 DRAWS = 10
-LEAST_SUSPECT = 0.1
 
 
-def pose(draft: Draft, difficulty: str) -> Posed | None:
+@compiled
+def pose(x):
     """A drug made unsuitable by a condition, the kidneys or another drug, with fitting and unfitting substitutes."""
-    shape, pool = draft.shape.rng, draft.pool
-    count = shape.randint(*DRUGS[difficulty])
-    hidden = frozenset({"allergies"}) if shape.random() < HIDE_ALLERGIES[difficulty] else frozenset()
-    reason = REASONS[shape.randrange(len(REASONS))]
-    by_allergy = shape.random() < 0.5
-    if reason == "kidneys":
-        draft.set_kidneys(low=True)
-    several = pool.several[draft.row]
-    drug_id = _unsuitable(draft, reason, count)
-    if drug_id is None or not draft.fill(count, _suspects(draft), like=several):
-        return None
-    choices = pool.choices(drug_id, draft.purpose(drug_id))
-    fitting = [choice for choice in choices if _fits(draft, drug_id, choice)]
-    if len(fitting) == len(choices) and not _rule_out(draft, drug_id, fitting, by_allergy):
-        return None
-    left = [choice for choice in fitting if _fits(draft, drug_id, choice)]
-    if not left:
-        return None
-    targets = () if draft.control else (drug_id,)
-    return Posed(targets, CONTROL if draft.control else reason, hidden)
+    d = x.draft[0]
+    count = between(d.fixed, DRUGS[d.level])
+    d.hide_allergies = chance(d.fixed) < HIDE_ALLERGIES[d.level]
+    reason = REASONS[below(d.fixed, len(REASONS))]
+    by_allergy = chance(d.fixed) < 0.5
+    if reason == lay.KIDNEYS:
+        set_kidneys(x, True)
+    old = _unsuitable(x, reason)
+    if old < 0 or not fill(x, count, lay.SUSPECT + d.split, lay.SEVERAL + d.row):
+        return False
+    _choices(x, old)
+    fitting = 0
+    for i in range(d.choices):
+        row = x.facts.swap[d.choice[i]]
+        if _fits(x, old, row.replacement, row.wrong_if):
+            d.choice[fitting], d.choice[i] = d.choice[i], d.choice[fitting]
+            fitting += 1
+    left = fitting
+    if fitting == d.choices:
+        if not _rule_out(x, fitting, by_allergy):
+            return False
+        left = 0
+        for i in range(fitting):
+            row = x.facts.swap[d.choice[i]]
+            left += _fits(x, old, row.replacement, row.wrong_if)
+    if not d.control:
+        d.problem = reason
+        blame(x, old)
+    return left > 0
 
 
-def _suspects(draft: Draft) -> np.ndarray:
-    """By use, and by how many of the reasons could speak against a drug, shape (n,): bystanders look like targets."""
-    pool = draft.pool
-    exposed = np.array([bool(names) for names in pool.against])
-    met = ((pool.rank >= MAJOR) & (pool.split_of == draft.code)).any(axis=1)
-    return np.asarray(pool.weights * (LEAST_SUSPECT + exposed + pool.kidney + met))
-
-
-def _unsuitable(draft: Draft, reason: str, count: int) -> str | None:
-    """Add a drug with several substitutes that does not suit; one that suits in a control."""
-    pool, mask = draft.pool, draft.pool.several[draft.row]
+@compiled
+def _unsuitable(x, reason):
+    """Add a drug with several substitutes that does not suit; one that suits in a control. Its slot, or -1."""
+    d = x.draft[0]
+    if d.control:
+        return d.n - 1 if add_quiet(x, lay.SUSPECT + d.split, lay.SEVERAL + d.row) else -1
     for _ in range(DRAWS):
-        drug_id = draft.draw((draft.quiet() if draft.control else draft.apart()) & mask)
-        if drug_id is None:
-            return None
-        place = pool.place[drug_id]
-        if draft.control:
-            if draft.add_quiet(_suspects(draft), mask):
-                return draft.drug_ids[-1]
-            continue
-        if reason == "disease":
-            free = [name for name in pool.against[place] if pool.uncalled(name) and name != "cirrhosis"]
-            if free and draft.add(drug_id):
-                draft.pin(free[draft.rng.randrange(len(free))])
-                return drug_id
-        elif reason == "kidneys":
-            dose = pool.profiles[place].dose_usual
-            found = dosing_findings(RegimenItem(drug_id, dose), draft.patient, draft.kidneys, draft.index)
-            if any(SEVERITY_RANK[f.severity] >= draft.least and f.limit is None for f in found):
-                return drug_id if draft.add(drug_id, dose=dose) else None
+        apart(x)
+        keep(x, lay.SEVERAL + d.row, True)
+        place = draw(x, lay.USE)
+        if place < 0:
+            return -1
+        if reason == lay.DISEASE:
+            condition = free_condition(x, place, -2)
+            if condition >= 0 and add(x, place, np.nan, True, -1):
+                pin(x, condition)
+                return d.n - 1
+        elif reason == lay.KIDNEYS:
+            row = x.pooled[place]
+            if _avoided(x, row.drug, row.dose_usual):
+                return d.n - 1 if add(x, place, row.dose_usual, True, -1) else -1
         else:
-            rank = pool.rank[place]
-            partners = draft.apart() & (rank >= SEVERITY_RANK[SEVERE[-1]]) & (pool.split_of[place] == draft.code)
-            partner = draft.draw(partners & pool.several[draft.row]) or draft.draw(partners)
-            if partner and count >= 2 and draft.add(drug_id):
-                return drug_id if draft.add(partner) else None
-    return None
+            partner = _partner(x, place)
+            if partner >= 0 and add(x, place, np.nan, True, -1):
+                return d.n - 2 if add(x, partner, np.nan, True, -1) else -1
+    return -1
 
 
-def _fits(draft: Draft, old: str, choice: Alternative) -> bool:
-    """True when a substitute raises no finding of moderate severity or worse in this person."""
-    index, patient = draft.index, draft.patient
-    drug, profile = index.drug(choice.drug_id), index.profile(choice.drug_id)
-    others = [name for name in draft.drug_ids if name != old]
-    if profile is None or choice.drug_id in draft.drug_ids:
-        return False
-    names = {choice.drug_id, *drug.classes}
-    if names & set(patient.allergies) or choice.wrong_if & (set(patient.conditions) | _names(draft, others)):
-        return False
-    for other in others:
-        edge = index.interaction(choice.drug_id, other)
-        if edge and SEVERITY_RANK[edge.severity] >= MODERATE:
-            return False
-        if not interaction_allowed(choice.drug_id, other, draft.split, index):
-            return False
-    item = RegimenItem(choice.drug_id, profile.dose_min, draft.purpose(old))
-    found = drug_disease_findings(item, patient, index) + dosing_findings(item, patient, draft.kidneys, index)
-    return all(SEVERITY_RANK[finding.severity] < MODERATE for finding in found)
-
-
-def _names(draft: Draft, drugs: list[str]) -> set[str]:
-    return {name for drug_id in drugs for name in (drug_id, *draft.index.drug(drug_id).classes)}
-
-
-def _rule_out(draft: Draft, old: str, fitting: list[Alternative], by_allergy: bool) -> bool:
-    """Make one of several fitting substitutes unfitting, by an allergy or a condition, and leave another."""
-    pool = draft.pool
-    order = list(fitting)
-    draft.rng.shuffle(order)
-    for choice in order:
-        others = [other for other in fitting if other.drug_id != choice.drug_id]
-        if by_allergy:
-            draft.set_allergies((*draft.patient.allergies, choice.drug_id))
-        else:
-            known = set(pool.conditions) - set(draft.patient.conditions)
-            taken = [pool.place[name] for name in draft.drug_ids]
-            free = [
-                name
-                for name in sorted(choice.wrong_if & known)
-                if pool.uncalled(name)
-                and name != "cirrhosis"
-                and not (pool.unsuits[taken, pool.condition_place[name]] >= MODERATE).any()
-                and not any(name in other.wrong_if for other in others)
-            ]
-            if not free:
-                continue
-            draft.pin(free[draft.rng.randrange(len(free))])
-        return True
+@compiled
+def _avoided(x, drug, dose):
+    """True when kidneys or liver speak against a drug at any dose, as severely as the problem must."""
+    renal, hepatic, _above = wrong_doses(x, drug, dose)
+    sc = x.call.scenarios[0]
+    for of_liver in range(2):
+        if (hepatic if of_liver else renal) >= least(x):
+            _, limit = organ_limit(x.facts, sc, drug, of_liver == 1)
+            if limit == 0.0:
+                return True
     return False
 
 
-SPEC = SubEnvironment(
-    name="ALTERNATIVE_SUGGESTION",
-    description="Suggest the substitute that fits this person's conditions, allergies, organs and other drugs.",
-    budgets={"easy": 2, "medium": 2, "hard": 4},
-    step_days=14,
-    pose=pose,
-)
+@compiled
+def _partner(x, place):
+    """A drug that must not go with another, preferably one with several substitutes; -1 when there is none."""
+    d = x.draft[0]
+    for easing in range(2):
+        apart(x)
+        mask, rank, split = x.mask[lay.PICK], x.rank[place], x.split[place]
+        for i in range(mask.shape[0]):
+            mask[i] &= rank[i] >= lay.MAJOR and split[i] == d.split
+        if easing == 0:
+            keep(x, lay.SEVERAL + d.row, True)
+        partner = draw(x, lay.USE)
+        if partner >= 0:
+            return partner
+    return -1
+
+
+@compiled
+def _choices(x, old):
+    """Note the rows of the substitutes of a slot's drug for what it is given for, each drug once."""
+    d, facts = x.draft[0], x.facts
+    span = facts.drug[x.pooled[d.place[old]].drug].swap
+    d.choices = 0
+    for i in range(span[0], span[1]):
+        row = facts.swap[i]
+        fresh = (row.indication < 0 or row.indication == d.purpose[old]) and d.choices < lay.MOST_CHOICES
+        for j in range(d.choices):
+            fresh = fresh and facts.swap[d.choice[j]].replacement != row.replacement
+        if fresh:
+            d.choice[d.choices] = i
+            d.choices += 1
+
+
+@compiled
+def _fits(x, old, drug, wrong_if):
+    """True when a substitute raises no finding of moderate severity or worse in this person."""
+    d, facts, words = x.draft[0], x.facts, x.call.work[0].words
+    row = facts.drug[drug]
+    allergy_words(x, words)
+    if drug == d.allergy or _share(row.tokens, words):
+        return False
+    for word in range(words.shape[0]):
+        words[word] = 0
+    held = x.held[lay.HELD]
+    for condition in range(held.shape[0]):
+        if held[condition]:
+            _join(words, x.holding[condition].tokens)
+    for k in range(d.n):
+        other = np.int64(x.pooled[d.place[k]].drug)
+        if other == drug:
+            return False
+        if k != old:
+            _join(words, facts.drug[other].tokens)
+            place = edge_between(facts, drug, other)
+            if place >= 0:
+                edge = facts.edge[place]
+                if edge.severity >= lay.MODERATE or (edge.split >= 0 and edge.split != d.split):
+                    return False
+    if touches(facts, wrong_if, words):
+        return False
+    for i in range(row.disease[0], row.disease[1]):
+        rule = facts.disease[i]
+        if rule.severity >= lay.MODERATE and held[rule.condition] and rule.condition != d.purpose[old]:
+            return False
+    renal, hepatic, above = wrong_doses(x, drug, row.dose_min)
+    return max(renal, hepatic, above) < lay.MODERATE
+
+
+@compiled
+def _share(tokens, words):
+    for word in range(words.shape[0]):
+        if tokens[word] & words[word]:
+            return True
+    return False
+
+
+@compiled
+def _join(words, tokens):
+    for word in range(words.shape[0]):
+        words[word] |= tokens[word]
+
+
+@compiled
+def _rule_out(x, fitting, by_allergy):
+    """Make one of several fitting substitutes unfitting, by an allergy or a condition, and leave another."""
+    d, facts = x.draft[0], x.facts
+    shuffle(d.choice, fitting, d.stream)
+    if by_allergy:
+        d.allergy = facts.swap[d.choice[0]].replacement
+        return True
+    for i in range(fitting):
+        count = 0
+        for condition in range(x.held.shape[1]):
+            row = x.holding[condition]
+            free = row.pooled and not x.held[lay.HELD, condition] and background(x, condition)
+            free = free and touches(facts, facts.swap[d.choice[i]].wrong_if, row.tokens)
+            for j in range(fitting):
+                if free and j != i:
+                    free = not touches(facts, facts.swap[d.choice[j]].wrong_if, row.tokens)
+            if free and not harms(x, condition, -1):
+                d.list[count] = condition
+                count += 1
+        if count:
+            pin(x, one_of(x, count))
+            return True
+    return False

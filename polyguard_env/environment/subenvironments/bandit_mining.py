@@ -5,79 +5,114 @@ A combination is dangerous when a pair in it interacts severely. Combinations of
 
 from __future__ import annotations
 
-from itertools import combinations
+import numpy as np
 
-from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.pool import MAJOR
-from polyguard_env.environment.subenvironments.problems import SEVERE
-from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
-from polyguard_env.risk.combinations import combination_findings
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.draws import below, shuffle
+from polyguard_env.engine.rules import hyperedge_findings
+from polyguard_env.environment.drafting import layout as lay
+from polyguard_env.environment.drafting.adding import NO_FLAG, fill
+from polyguard_env.environment.drafting.drawing import draw_pair
+from polyguard_env.environment.subenvironments.problems import marginal
+from polyguard_env.environment.subenvironments.shape import add_pair, between
 
-POOL = {"easy": (6, 6), "medium": (7, 8), "hard": (8, 9)}
-COMBINATIONS = {"easy": (8, 9), "medium": (10, 12), "hard": (12, 14)}
+POOL = lay.by_level({"easy": (6, 6), "medium": (7, 8), "hard": (8, 9)})
+COMBINATIONS = lay.by_level({"easy": (8, 9), "medium": (10, 12), "hard": (12, 14)})
 DANGEROUS = {"easy": 1, "medium": 2, "hard": 3}
+IN_DANGER = lay.by_level(DANGEROUS)
 SIZES = (2, 2, 3, 3, 4)
 DRAWS = 60
 
 
-def pose(draft: Draft, difficulty: str) -> Posed | None:
+@compiled
+def pose(x):
     """A pool with one or two severe pairs, and combinations of which one to three hold one; none in a control."""
-    shape, pool = draft.shape.rng, draft.pool
-    drugs, count = shape.randint(*POOL[difficulty]), shape.randint(*COMBINATIONS[difficulty])
-    sizes = [SIZES[shape.randrange(len(SIZES))] for _ in range(count)]
-    pairs: list[tuple[str, str]] = []
-    mechanism = CONTROL
-    for _ in range(0 if draft.control else min(2, DANGEROUS[difficulty])):
-        pair = pool.draw_pair(draft.split, draft.rng, SEVERE)
-        if pair is None:
-            return None
-        mechanism = pair.interaction.mechanism if mechanism == CONTROL else mechanism
-        for drug_id in (pair.drug_a, pair.drug_b):
-            if drug_id not in draft.drug_ids and not draft.add(drug_id):
-                return None
-    pairs = [pair for pair in combinations(draft.drug_ids, 2) if _dangerous(draft, pair)]
-    if not draft.fill(drugs, pool.marginal(draft.split, SEVERE)):
-        return None
-    chosen = _combinations(draft, pairs, sizes, 0 if draft.control else DANGEROUS[difficulty])
-    if chosen is None:
-        return None
-    targets = tuple(sorted({drug_id for pair in pairs for drug_id in pair}))
-    return Posed(targets, mechanism, combinations=chosen)
+    d, st = x.draft[0], x.call.states[0]
+    drugs, count = between(d.fixed, POOL[d.level]), between(d.fixed, COMBINATIONS[d.level])
+    for i in range(count):
+        d.size[i] = SIZES[below(d.fixed, len(SIZES))]
+    for number in range(0 if d.control else min(2, IN_DANGER[d.level])):
+        place = draw_pair(x, 0, -1)
+        if place < 0 or not add_pair(x, place):
+            return False
+        if number == 0:
+            d.problem = lay.MECHANISM + x.pair[place].mechanism
+    _taken(x, st)
+    pairs = _pairs(x)
+    if not fill(x, drugs, marginal(x, 0), NO_FLAG):
+        return False
+    _taken(x, st)
+    return _combine(x, pairs, count, 0 if d.control else IN_DANGER[d.level])
 
 
-def _combinations(
-    draft: Draft, pairs: list[tuple[str, str]], sizes: list[int], dangerous: int
-) -> tuple[tuple[str, ...], ...] | None:
-    """Distinct combinations of the given sizes, the first `dangerous` of them with a severe pair; shuffled."""
-    found: list[tuple[str, ...]] = []
-    for place, size in enumerate(sizes):
-        for _ in range(DRAWS):
-            chosen = set(pairs[draft.rng.randrange(len(pairs))]) if place < dangerous else set()
-            rest = [name for name in draft.drug_ids if name not in chosen]
-            chosen |= set(draft.rng.sample(rest, size - len(chosen)))
-            combination = tuple(sorted(chosen))
-            if combination not in found and _dangerous(draft, combination) == (place < dangerous):
-                found.append(combination)
-                break
-        else:
-            return None
-    draft.rng.shuffle(found)
-    return tuple(found)
+@compiled
+def _taken(x, st):
+    """Let a state hold the drugs, so that rules on combinations can be asked of it."""
+    d = x.draft[0]
+    st.n = d.n
+    for k in range(d.n):
+        st.drug[k] = x.pooled[d.place[k]].drug
 
 
-def _dangerous(draft: Draft, drugs: tuple[str, ...]) -> bool:
-    """True when a pair or a larger set among the drugs is a finding of major severity or worse."""
-    pool = draft.pool
-    places = [pool.place[drug_id] for drug_id in drugs]
-    if any(pool.rank[one, other] >= MAJOR for one, other in combinations(places, 2)):
-        return True
-    return any(finding.severity in SEVERE for finding in combination_findings(drugs, draft.index))
+@compiled
+def _pairs(x):
+    """Note the dangerous pairs of the drugs so far as bits of places, in the draft's list; how many there are."""
+    d = x.draft[0]
+    count = 0
+    d.targets = 0
+    for k in range(d.n):
+        for other in range(k):
+            pair = (np.int64(1) << np.int64(k)) | (np.int64(1) << np.int64(other))
+            if danger(x, pair) >= lay.MAJOR:
+                d.list[count] = pair
+                d.targets |= pair
+                count += 1
+    return count
 
 
-SPEC = SubEnvironment(
-    name="BANDIT_MINING",
-    description="Find the dangerous drug combinations of a pool with few tests.",
-    budgets={"easy": 3, "medium": 4, "hard": 6},
-    step_days=1,
-    pose=pose,
-)
+@compiled
+def danger(x, drugs):
+    """The severity of the worst interaction of a set of drugs, given as bits of places."""
+    d, st = x.draft[0], x.call.states[0]
+    worst = 0
+    for k in range(d.n):
+        st.alive[k] = (drugs >> np.int64(k)) & 1
+        if st.alive[k]:
+            for other in range(k):
+                if st.alive[other]:
+                    worst = max(worst, np.int64(x.rank[d.place[k], d.place[other]]))
+    w = x.call.work[0]
+    for i in range(hyperedge_findings(x.facts, st, w, 0)):
+        worst = max(worst, np.int64(w.found[i].severity))
+    return worst
+
+
+@compiled
+def _combine(x, pairs, count, dangerous):
+    """Distinct combinations of the sizes drawn, the first `dangerous` of them with a severe pair; shuffled."""
+    d = x.draft[0]
+    for place in range(count):
+        for tried in range(DRAWS):
+            chosen = d.list[below(d.stream, pairs)] if place < dangerous and pairs > 0 else np.int64(0)
+            left = d.size[place] - (2 if chosen else 0)
+            while left > 0:
+                bit = np.int64(1) << below(d.stream, d.n)
+                if chosen & bit == 0:
+                    chosen |= bit
+                    left -= 1
+            fresh = True
+            for i in range(place):
+                fresh = fresh and d.combination[i] != chosen
+            if fresh:
+                worst = danger(x, chosen)
+                if (worst >= lay.MAJOR) == (place < dangerous):
+                    d.combination[place] = chosen
+                    break
+            if tried == DRAWS - 1:
+                return False
+    d.combinations = count
+    shuffle(d.combination, count, d.stream)
+    for i in range(count):
+        worst = danger(x, d.combination[i])
+        d.danger[i] = worst if worst >= lay.MAJOR else 0
+    return True

@@ -6,46 +6,41 @@ enzyme or transporter links an inhibitor or inducer to its substrate.
 
 from __future__ import annotations
 
-from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.subenvironments.problems import ANY, SEVERE
-from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
+import numpy as np
+
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.draws import below, chance
+from polyguard_env.environment.drafting import layout as lay
+from polyguard_env.environment.drafting.adding import NO_FLAG, fill
+from polyguard_env.environment.drafting.drawing import draw_pair
+from polyguard_env.environment.subenvironments.problems import marginal
+from polyguard_env.environment.subenvironments.shape import add_pair, between
 
 # Mild scenarios of medium difficulty pose moderate pairs too.
-MILD = {"easy": SEVERE, "medium": ANY, "hard": SEVERE}
-DRUGS = {"easy": (3, 3), "medium": (3, 4), "hard": (4, 5)}
-PAIRS = {"easy": 1, "medium": 1, "hard": 2}
+MODERATE_TOO = lay.by_level({"easy": 0, "medium": 1, "hard": 0})
+DRUGS = lay.by_level({"easy": (3, 3), "medium": (3, 4), "hard": (4, 5)})
+PAIRS = lay.by_level({"easy": 1, "medium": 1, "hard": 2})
 EXPLICIT_SHARE = 0.6
-HIDDEN_INDICATION = {"easy": 0.0, "medium": 0.15, "hard": 0.3}
+HIDDEN_INDICATION = lay.by_level({"easy": 0.0, "medium": 0.15, "hard": 0.3})
 
 
-def pose(draft: Draft, difficulty: str) -> Posed | None:
+@compiled
+def pose(x):
     """Target pairs of the draft's split among bystanders, or bystanders alone in a control."""
-    shape, severities = draft.shape.rng, MILD[difficulty] if draft.mild else SEVERE
-    count = shape.randint(*DRUGS[difficulty])
-    explicit = shape.random() < EXPLICIT_SHARE
-    hide = shape.random() < HIDDEN_INDICATION[difficulty]
-    mechanism = CONTROL
-    targets: list[str] = []
-    for _ in range(0 if draft.control else PAIRS[difficulty]):
-        pair = draft.pool.draw_pair(draft.split, draft.rng, severities, explicit)
-        if pair is None:
-            return None
-        mechanism = pair.interaction.mechanism if mechanism == CONTROL else mechanism
-        for drug_id in (pair.drug_a, pair.drug_b):
-            if drug_id not in targets:
-                if not draft.add(drug_id):
-                    return None
-                targets.append(drug_id)
-    if not draft.fill(count, draft.pool.marginal(draft.split, severities)):
-        return None
-    hidden = {f"indication:{draft.drug_ids[draft.rng.randrange(count)]}"} if hide else set()
-    return Posed(tuple(targets), mechanism, frozenset(hidden), explicit and not draft.control)
-
-
-SPEC = SubEnvironment(
-    name="DDI",
-    description="Find the dangerous drug pair from the drugs' roles and resolve it.",
-    budgets={"easy": 2, "medium": 2, "hard": 4},
-    step_days=14,
-    pose=pose,
-)
+    d = x.draft[0]
+    moderate = MODERATE_TOO[d.level] if d.mild else 0
+    count = between(d.fixed, DRUGS[d.level])
+    explicit = 1 if chance(d.fixed) < EXPLICIT_SHARE else 0
+    hide = chance(d.fixed) < HIDDEN_INDICATION[d.level]
+    for number in range(0 if d.control else PAIRS[d.level]):
+        place = draw_pair(x, moderate, explicit)
+        if place < 0 or not add_pair(x, place):
+            return False
+        if number == 0:
+            d.problem = lay.MECHANISM + x.pair[place].mechanism
+    if not fill(x, count, marginal(x, moderate), NO_FLAG):
+        return False
+    if hide:
+        d.hidden_purposes = np.int64(1) << below(d.stream, count)
+    d.explicit = explicit and not d.control
+    return True

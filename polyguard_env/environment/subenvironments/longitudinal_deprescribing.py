@@ -6,81 +6,73 @@ drugs of the same kind are needed: what they treat outweighs what they burden.
 
 from __future__ import annotations
 
-from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.pool import MODERATE
-from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
+import numpy as np
 
-DRUGS = {"easy": (2, 3), "medium": (3, 4), "hard": (4, 5)}
-TARGETS = {"easy": 1, "medium": 1, "hard": 2}
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.draws import below, chance
+from polyguard_env.environment.drafting import layout as lay
+from polyguard_env.environment.drafting.adding import NO_FLAG, add, add_quiet, fill
+from polyguard_env.environment.drafting.drawing import apart, draw, keep
+from polyguard_env.environment.drafting.person import pin
+from polyguard_env.environment.subenvironments.problems import add_at_fault
+from polyguard_env.environment.subenvironments.shape import between
+
+DRUGS = lay.by_level({"easy": (2, 3), "medium": (3, 4), "hard": (4, 5)})
+TARGETS = lay.by_level({"easy": 1, "medium": 1, "hard": 2})
 MOST_PRIORITY = 0.8
-LEAST_MARGIN = 0.4
-LEAST_BURDEN = 2
 NEEDED_SHARE = 0.7
 PREVENTION_SHARE = 0.15
-SHORT_TIME = "limited_life_expectancy"
 FRAIL, ROBUST = 8, 3
 
 
-def pose(draft: Draft, difficulty: str) -> Posed | None:
+@compiled
+def pose(x):
     """Drugs that need a taper and whose indication is weak or gone, then bystanders that need tapers too."""
-    pool, shape = draft.pool, draft.shape.rng
-    count = shape.randint(*DRUGS[difficulty])
-    targets: list[str] = []
-    needed = shape.random() < NEEDED_SHARE
-    prevention = shape.random() < PREVENTION_SHARE
-    draft.fall()
+    d = x.draft[0]
+    count = between(d.fixed, DRUGS[d.level])
+    needed, prevention = chance(d.fixed) < NEEDED_SHARE, chance(d.fixed) < PREVENTION_SHARE
+    d.falls = max(1, d.falls)
     if prevention:
-        found = _prevention(draft, frail=not draft.control or shape.random() < 0.5)
-        if found is None:
-            return None
-        targets += found
-    heavy = pool.taper & (pool.burdensome >= LEAST_BURDEN)
-    for _ in range(TARGETS[difficulty] - prevention):
-        mask = draft.apart() & heavy
-        if draft.control:
+        frail = chance(d.fixed) < 0.5
+        if not _prevention(x, frail or not d.control):
+            return False
+    for _ in range(TARGETS[d.level] - (1 if prevention else 0)):
+        apart(x)
+        keep(x, lay.HEAVY, True)
+        if d.control:
             # One heavy drug that is needed, where the draw wants one; else only quiet drugs.
-            mask &= pool.need(draft.sex) - pool.toll >= LEAST_MARGIN
-            drug_id = draft.draw(mask) if needed and not draft.accepted else None
-            if drug_id and draft.add(drug_id, days=180 + draft.rng.randrange(2800)):
-                draft.accepted.add(drug_id)
+            if needed and d.accepted == 0:
+                keep(x, lay.OUTWEIGHED + d.row, True)
+                place = draw(x, lay.USE)
+                if place >= 0 and add(x, place, np.nan, True, 180 + below(d.stream, 2800)):
+                    d.accepted |= np.int64(1) << np.int64(d.n - 1)
             continue
-        drug_id = draft.draw(mask)
-        if drug_id is None:
-            return None
-        weak = pool.need(draft.sex)[pool.place[drug_id]] <= MOST_PRIORITY
-        dose = pool.profiles[pool.place[drug_id]].dose_usual
-        if not draft.add(drug_id, dose=dose, indicated=bool(weak), days=180 + draft.rng.randrange(2800)):
-            return None
-        targets.append(drug_id)
-    if not draft.fill(count, pool.weights, like=pool.taper):
-        return None
-    return Posed(tuple(targets), CONTROL if draft.control else "time_to_benefit" if prevention else "deprescribing")
+        place = draw(x, lay.USE)
+        if place < 0:
+            return False
+        row = x.pooled[place]
+        weak = x.holding[row.purpose[d.row]].priority <= MOST_PRIORITY
+        if not add_at_fault(x, place, row.dose_usual, weak, 180 + below(d.stream, 2800)):
+            return False
+    if not d.control:
+        d.problem = lay.TIME_TO_BENEFIT if prevention else lay.DEPRESCRIBING
+    return fill(x, count, lay.USE, lay.TAPER)
 
 
-def _prevention(draft: Draft, frail: bool) -> list[str] | None:
+@compiled
+def _prevention(x, frail):
     """A preventive drug without a disease to treat, in a person whose time is short.
 
     In a control either the person is as frail and takes no such drug, or takes one for a disease and is robust.
     """
-    pool = draft.pool
-    preventive = pool.unsuits[:, pool.condition_place[SHORT_TIME]] >= MODERATE
-    draft.set_frailty(FRAIL if frail else ROBUST)
-    draft.mild = True
-    if draft.control:
-        if frail:
-            draft.pin(SHORT_TIME)
-        return [] if draft.add_quiet(pool.weights, None if frail else preventive) else None
-    draft.pin(SHORT_TIME)
-    drug_id = draft.draw(draft.apart() & preventive)
-    if drug_id is None or not draft.add(drug_id, indicated=False, days=365 + draft.rng.randrange(3000)):
-        return None
-    return [drug_id]
-
-
-SPEC = SubEnvironment(
-    name="LONGITUDINAL_DEPRESCRIBING",
-    description="Taper drugs whose harm outweighs their use, without withdrawal.",
-    budgets={"easy": 5, "medium": 6, "hard": 9},
-    step_days=14,
-    pose=pose,
-)
+    d = x.draft[0]
+    d.frailty = FRAIL if frail else ROBUST
+    d.mild = 1
+    if frail:
+        pin(x, x.named[lay.SHORT_TIME])
+    if d.control:
+        return add_quiet(x, lay.USE, NO_FLAG if frail else lay.PREVENTIVE)
+    apart(x)
+    keep(x, lay.PREVENTIVE, True)
+    place = draw(x, lay.USE)
+    return place >= 0 and add_at_fault(x, place, np.nan, False, 365 + below(d.stream, 3000))

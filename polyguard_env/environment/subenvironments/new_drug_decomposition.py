@@ -5,119 +5,104 @@ Products bear invented names, or are combination products of the tables; in a co
 
 from __future__ import annotations
 
-from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.episode import Product
-from polyguard_env.environment.pool import MAJOR, MODERATE
-from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
+import numpy as np
 
-INGREDIENTS = {"easy": (2, 2), "medium": (2, 2), "hard": (2, 3)}
-OTHERS = {"easy": (1, 2), "medium": (2, 3), "hard": (3, 4)}
-KINDS = ("duplication", "interaction", "interaction", "drug_disease", "drug_disease")
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.draws import below, chance, shuffle
+from polyguard_env.environment.drafting import layout as lay
+from polyguard_env.environment.drafting.adding import NO_FLAG, add_fitting, add_quiet, fill
+from polyguard_env.environment.drafting.drawing import allowed, draw, quiet
+from polyguard_env.environment.drafting.person import free_condition, pad_condition, pin
+from polyguard_env.environment.subenvironments.problems import add_at_fault, blame, marginal
+from polyguard_env.environment.subenvironments.shape import between
+
+INGREDIENTS = lay.by_level({"easy": (2, 2), "medium": (2, 2), "hard": (2, 3)})
+OTHERS = lay.by_level({"easy": (1, 2), "medium": (2, 3), "hard": (3, 4)})
+KINDS = (lay.DUPLICATION, lay.INTERACTION, lay.INTERACTION, lay.DRUG_DISEASE, lay.DRUG_DISEASE)
 REAL_SHARE = 0.35
-ONSETS = ("b", "br", "c", "d", "f", "gl", "k", "l", "m", "n", "pr", "r", "s", "t", "v", "x", "z", "tr", "h", "j")
-VOWELS = ("a", "e", "i", "o", "u", "ae", "io")
-CODAS = ("", "", "l", "n", "r", "s", "x")
-ENDINGS = ("va", "xa", "ra", "tis", "zen", "quo", "lia", "mox", "dera", "vio", "nix", "tora")
 DRAWS = 10
 
 
-def pose(draft: Draft, difficulty: str) -> Posed | None:
+@compiled
+def pose(x):
     """A product with an ingredient that duplicates, interacts or is wrong for a condition, and other drugs."""
-    shape = draft.shape.rng
-    size, others = shape.randint(*INGREDIENTS[difficulty]), shape.randint(*OTHERS[difficulty])
-    real, kind = shape.random() < REAL_SHARE, KINDS[shape.randrange(len(KINDS))]
-    weights = draft.pool.weights
-    found = _real_product(draft) if real and size == 2 else _invented_product(draft, size)
-    if found is None:
-        return None
-    name, ingredients = found
-    targets: list[str] = []
-    if not draft.control:
-        draft.mild = draft.mild or kind == "duplication"
-        culprit = _make_trouble(draft, ingredients, kind)
-        if culprit is None:
-            return None
-        targets = culprit
-    elif kind == "drug_disease":
-        draft.pad_condition()
-    if not draft.fill(size + others, weights):
-        return None
-    product = Product(name, tuple(ingredients))
-    mechanism = CONTROL if draft.control else kind
-    return Posed(tuple(targets), mechanism, frozenset({f"product:{name}"}), products=(product,))
+    d = x.draft[0]
+    size, others = between(d.fixed, INGREDIENTS[d.level]), between(d.fixed, OTHERS[d.level])
+    real, kind = chance(d.fixed) < REAL_SHARE, KINDS[below(d.fixed, len(KINDS))]
+    if real and size == 2 and x.product.shape[0] > 0:
+        if not _real_product(x):
+            return False
+    else:
+        for _ in range(size):
+            if not add_quiet(x, marginal(x, 0), NO_FLAG):
+                return False
+    d.ingredients = size
+    if not d.control:
+        d.problem = kind
+        if kind == lay.DUPLICATION:
+            d.mild = 1
+        if not _make_trouble(x, kind):
+            return False
+    elif kind == lay.DRUG_DISEASE:
+        pad_condition(x)
+    return fill(x, size + others, lay.USE, NO_FLAG)
 
 
-def _real_product(draft: Draft) -> tuple[str, list[str]] | None:
+@compiled
+def _real_product(x):
     """A combination product of the tables whose ingredients go together here."""
-    products = draft.pool.products
+    d = x.draft[0]
+    if d.control:
+        quiet(x)
+    else:
+        allowed(x)
+    mask = x.mask[lay.PICK]
     for _ in range(DRAWS):
-        name, drug_ids = products[draft.rng.randrange(len(products))]
-        first, second = (draft.pool.place[drug_id] for drug_id in drug_ids)
-        mask = draft.quiet() if draft.control else draft.allowed()
-        together = not (draft.pool.alike[first, second] or (draft.control and draft.pool.rank[first, second]))
-        if together and mask[first] and mask[second]:
-            return (name, list(drug_ids)) if all(draft.add_fitting(drug_id) for drug_id in drug_ids) else None
-    return None
+        number = below(d.stream, x.product.shape[0])
+        first, second = np.int64(x.product[number, 0]), np.int64(x.product[number, 1])
+        apart = not (x.alike[first, second] or (d.control and x.rank[first, second]))
+        if apart and mask[first] and mask[second]:
+            d.product = number
+            return add_fitting(x, first) and add_fitting(x, second)
+    return False
 
 
-def _invented_product(draft: Draft, size: int) -> tuple[str, list[str]] | None:
-    """A product of an invented name, of drugs that go together."""
-    weights = draft.pool.marginal(draft.split, ("contraindicated", "major"))
-    for _ in range(size):
-        if not draft.add_quiet(weights):
-            return None
-    return _invented_name(draft), draft.drug_ids
-
-
-def _make_trouble(draft: Draft, ingredients: list[str], kind: str) -> list[str] | None:
+@compiled
+def _make_trouble(x, kind):
     """Add what makes one ingredient wrong: a twin, a partner, or a condition."""
-    pool, rng = draft.pool, draft.rng
-    order = list(ingredients)
-    rng.shuffle(order)
-    for drug_id in order:
-        place = pool.place[drug_id]
-        rest = [pool.place[other] for other in ingredients if other != drug_id]
-        if kind == "drug_disease":
-            taken = [pool.place[name] for name in draft.drug_ids if name != drug_id]
-            free = [
-                name
-                for name in pool.against[place]
-                if pool.uncalled(name)
-                and name != "cirrhosis"
-                and not (pool.unsuits[taken, pool.condition_place[name]] >= MODERATE).any()
-            ]
-            if free:
-                draft.pin(free[rng.randrange(len(free))])
-                return [drug_id]
+    d = x.draft[0]
+    for k in range(d.ingredients):
+        d.choice[k] = k
+    shuffle(d.choice, d.ingredients, d.stream)
+    for i in range(d.ingredients):
+        k = np.int64(d.choice[i])
+        place = np.int64(d.place[k])
+        if kind == lay.DRUG_DISEASE:
+            condition = free_condition(x, place, k)
+            if condition >= 0:
+                pin(x, condition)
+                blame(x, k)
+                return True
             continue
-        if kind == "duplication":
-            mask = pool.doubled[place] & (pool.rank[place] == 0)
+        _partners(x, place, k, kind)
+        partner = draw(x, lay.USE)
+        if partner >= 0:
+            blame(x, k)
+            return add_at_fault(x, partner, np.nan, True, -1)
+    return False
+
+
+@compiled
+def _partners(x, place, slot, kind):
+    """Let drugs be drawn next that go ill with an ingredient and well with the others."""
+    d = x.draft[0]
+    allowed(x)
+    mask, rank = x.mask[lay.PICK], x.rank[place]
+    for i in range(mask.shape[0]):
+        if kind == lay.DUPLICATION:
+            mask[i] &= x.doubled[place, i] and rank[i] == 0
         else:
-            mask = (pool.rank[place] >= MAJOR) & (pool.split_of[place] == draft.code)
-        mask = mask & draft.allowed() & ~(pool.rank[rest] > 0).any(axis=0) & ~pool.alike[rest].any(axis=0)
-        partner = draft.draw(mask)
-        if partner:
-            return [drug_id, partner] if draft.add(partner) else None
-    return None
-
-
-def _invented_name(draft: Draft) -> str:
-    """A pronounceable name that no drug or product of the tables has."""
-    rng, knowledge = draft.rng, draft.index.knowledge
-    while True:
-        syllables = [
-            ONSETS[rng.randrange(len(ONSETS))] + VOWELS[rng.randrange(len(VOWELS))] + CODAS[rng.randrange(len(CODAS))]
-            for _ in range(1 + rng.randrange(2))
-        ]
-        name = "".join(syllables) + ENDINGS[rng.randrange(len(ENDINGS))]
-        if not knowledge.resolve_all(name):
-            return name
-
-
-SPEC = SubEnvironment(
-    name="NEW_DRUG_DECOMPOSITION",
-    description="Take an unseen product apart and judge its ingredients beside the rest of the regimen.",
-    budgets={"easy": 3, "medium": 4, "hard": 5},
-    step_days=7,
-    pose=pose,
-)
+            mask[i] &= rank[i] >= lay.MAJOR and x.split[place, i] == d.split
+        for k in range(d.ingredients):
+            if mask[i] and k != slot and (x.rank[d.place[k], i] > 0 or x.alike[d.place[k], i]):
+                mask[i] = 0

@@ -6,137 +6,132 @@ that hangs on it is changed. In a control every dose is right, low or high as it
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.subenvironments.problems import above_maximum, breaks
-from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
-from polyguard_env.knowledge.schema import SEVERITY_RANK, Rule
-from polyguard_env.patients.model import RegimenItem
-from polyguard_env.risk.review import dosing_findings
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.draws import below, chance
+from polyguard_env.environment.drafting import layout as lay
+from polyguard_env.environment.drafting.adding import NO_FLAG, add, add_quiet, fill, least
+from polyguard_env.environment.drafting.drawing import apart, draw, keep, quiet
+from polyguard_env.environment.drafting.person import set_kidneys, set_liver, wrong_doses
+from polyguard_env.environment.subenvironments.problems import above_maximum, add_at_fault, too_much
+from polyguard_env.environment.subenvironments.shape import between
 
-DRUGS = {"easy": (2, 3), "medium": (3, 3), "hard": (3, 4)}
-COUNT = {"easy": 1, "medium": 1, "hard": 2}
-HIDE_KIDNEYS = {"easy": 0.25, "medium": 0.4, "hard": 0.6}
-NARROW_WEIGHT = 4.0
+DRUGS = lay.by_level({"easy": (2, 3), "medium": (3, 3), "hard": (3, 4)})
+COUNT = lay.by_level({"easy": 1, "medium": 1, "hard": 2})
+HIDE_KIDNEYS = lay.by_level({"easy": 0.25, "medium": 0.4, "hard": 0.6})
+# Shares of twenty, one entry each.
+KINDS = (lay.RENAL,) * 7 + (lay.UNDER,) * 4 + (lay.EXCESS,) * 4 + (lay.HEPATIC,) * 2 + (lay.GENOTYPE,) * 3
 UNDER_SHARES = (0.2, 0.25, 0.33)
-LEAST_NEED = 2.0
 DRAWS = 12
-GRADES = ("A", "B", "B", "C")
+GRADES = (1, 2, 2, 3)
 
 
-def pose(draft: Draft, difficulty: str) -> Posed | None:
+@compiled
+def pose(x):
     """One wrong dose (two when hard) among right ones; right ones alone in a control."""
-    shape = draft.shape.rng
-    count = shape.randint(*DRUGS[difficulty])
-    hidden = frozenset({"creatinine"}) if shape.random() < HIDE_KIDNEYS[difficulty] else frozenset()
-    kinds = shape.sample(tuple(KINDS), COUNT[difficulty], counts=tuple(SHARES.values()))
-    if len(set(kinds)) < len(kinds) or {"renal", "under_treatment"} <= set(kinds):
-        kinds = ["renal", "excess_dose"]
-    grade = GRADES[shape.randrange(len(GRADES))]
-    draft.set_kidneys(low="renal" in kinds or ("under_treatment" not in kinds and shape.random() < 0.5))
-    if "hepatic" in kinds:
-        draft.set_liver(grade)
-    targets: list[str] = []
-    for kind in kinds:
-        found = KINDS[kind](draft)
-        if found is None:
-            return None
-        targets += found
-    if not draft.fill(count, _weights(draft)):
-        return None
-    return Posed(tuple(targets), CONTROL if draft.control else kinds[0], hidden)
+    d = x.draft[0]
+    count = between(d.fixed, DRUGS[d.level])
+    d.hide_kidneys = chance(d.fixed) < HIDE_KIDNEYS[d.level]
+    two = COUNT[d.level] == 2
+    first = np.int64(KINDS[below(d.fixed, len(KINDS))])
+    second = np.int64(KINDS[below(d.fixed, len(KINDS))])
+    renal, under = first == lay.RENAL, first == lay.UNDER
+    if two:
+        renal, under = renal or second == lay.RENAL, under or second == lay.UNDER
+        if first == second or (renal and under):
+            first, second, renal, under = np.int64(lay.RENAL), np.int64(lay.EXCESS), True, False
+    grade = GRADES[below(d.fixed, len(GRADES))]
+    set_kidneys(x, renal or (not under and chance(d.fixed) < 0.5))
+    if first == lay.HEPATIC or (two and second == lay.HEPATIC):
+        set_liver(x, grade)
+    if not _problem(x, first) or (two and not _problem(x, second)):
+        return False
+    d.problem = lay.CONTROL if d.control else first
+    return fill(x, count, lay.NARROW, NO_FLAG)
 
 
-def _weights(draft: Draft) -> np.ndarray:
-    """By use, narrow-index drugs more often, shape (n,)."""
-    pool = draft.pool
-    return np.asarray(pool.weights * np.where(pool.narrow, NARROW_WEIGHT, 1.0))
+@compiled
+def _problem(x, kind):
+    if kind == lay.RENAL:
+        return too_much(x, lay.KIDNEY, False, lay.NARROW, DRAWS)
+    if kind == lay.HEPATIC:
+        return too_much(x, lay.LIVER, True, lay.NARROW, DRAWS)
+    if kind == lay.UNDER:
+        return too_little(x)
+    if kind == lay.EXCESS:
+        return above_maximum(x)
+    return wrong_for_genotype(x)
 
 
-def _for_organ(draft: Draft, kind: str, carriers: np.ndarray) -> list[str] | None:
-    """A drug above what an organ allows, or that it does not allow at all; a fitting dose in a control."""
-    pool, weights = draft.pool, _weights(draft)
-    if draft.control:
-        return [] if draft.add_quiet(weights, carriers) else None
-    for _ in range(DRAWS):
-        drug_id = draft.draw(draft.apart() & carriers, weights)
-        if drug_id is None:
-            return None
-        dose = pool.profiles[pool.place[drug_id]].dose_usual
-        if breaks(draft, drug_id, dose, kind):
-            return [drug_id] if draft.add(drug_id, dose=dose) else None
-    return None
-
-
-def too_much_for_kidneys(draft: Draft) -> list[str] | None:
-    """A dose above what the kidneys allow."""
-    return _for_organ(draft, "renal", draft.pool.kidney)
-
-
-def too_much_for_liver(draft: Draft) -> list[str] | None:
-    """A dose above what the liver allows."""
-    return _for_organ(draft, "hepatic", draft.pool.liver)
-
-
-def too_little(draft: Draft) -> list[str] | None:
+@compiled
+def too_little(x):
     """A dose far below the lowest usual one with kidneys that allow it; the lowest usual dose in a control."""
-    pool, weights = draft.pool, _weights(draft)
-    needed = pool.need(draft.sex) >= LEAST_NEED
-    draft.mild = True
+    d = x.draft[0]
+    d.mild = 1
     for _ in range(DRAWS):
-        drug_id = draft.draw(draft.quiet() & needed, weights)
-        if drug_id is None:
-            return None
-        lowest = pool.profiles[pool.place[drug_id]].dose_min
-        if dosing_findings(RegimenItem(drug_id, lowest), draft.patient, draft.kidneys, draft.index):
+        quiet(x)
+        keep(x, lay.NEEDED + d.row, True)
+        place = draw(x, lay.NARROW)
+        if place < 0:
+            return False
+        row = x.pooled[place]
+        renal, hepatic, above = wrong_doses(x, row.drug, row.dose_min)
+        if renal or hepatic or above:
             continue
-        share = UNDER_SHARES[draft.rng.randrange(len(UNDER_SHARES))]
-        dose = lowest if draft.control else float(f"{lowest * share:.3g}")
-        if not draft.add(drug_id, dose=dose):
-            return None
-        return [] if draft.control else [drug_id]
-    return None
+        share = UNDER_SHARES[below(d.stream, len(UNDER_SHARES))]
+        if d.control:
+            return add(x, place, row.dose_min, True, -1)
+        return add_at_fault(x, place, three_digits(row.dose_min * share), True, -1)
+    return False
 
 
-def wrong_for_genotype(draft: Draft) -> list[str] | None:
+@compiled
+def three_digits(dose):
+    """A dose above 0 to three significant digits."""
+    scale = 1.0
+    while dose * scale < 99.5:
+        scale *= 10.0
+    if scale > 1.0:
+        return round(dose * scale) / scale
+    while dose / scale >= 999.5:
+        scale *= 10.0
+    return round(dose / scale) * scale
+
+
+@compiled
+def wrong_for_genotype(x):
     """A drug the person's genotype calls for another dose of, or another drug; the genotype alone in a control."""
-    pool = draft.pool
-    carriers = np.array([any(SEVERITY_RANK[r.severity] >= draft.least for r in found) for found in pool.genes])
-    drug_id = draft.draw((draft.quiet() if draft.control else draft.apart()) & carriers, _weights(draft))
-    if drug_id is None:
-        return None
-    rules = [rule for rule in pool.genes[pool.place[drug_id]] if SEVERITY_RANK[rule.severity] >= draft.least]
-    if not rules:
-        return None
-    rule: Rule = rules[draft.rng.randrange(len(rules))]
-    draft.set_genotype(rule.fields["gene"], rule.fields["phenotype"])
-    if draft.control:
-        # The genotype speaks against the drug drawn, so other drugs are taken.
-        unaffected = np.array([not _affects(found, draft) for found in pool.genes])
-        return [] if draft.add_quiet(_weights(draft), unaffected) else None
-    return [drug_id] if draft.add(drug_id) else None
+    d, facts = x.draft[0], x.facts
+    if d.control:
+        quiet(x)
+    else:
+        apart(x)
+    keep(x, lay.GENES if d.mild else lay.GENES_MAJOR, True)
+    place = draw(x, lay.NARROW)
+    if place < 0:
+        return False
+    span = facts.drug[x.pooled[place].drug].gene
+    count = 0
+    for i in range(span[0], span[1]):
+        if facts.gene[i].severity >= least(x):
+            d.list[count] = i
+            count += 1
+    rule = facts.gene[d.list[below(d.stream, count)]]
+    d.gene, d.phenotype = rule.gene, rule.phenotype
+    if not d.control:
+        return add_at_fault(x, place, np.nan, True, -1)
+    # The genotype speaks against the drug drawn, so other drugs are taken.
+    return add_quiet(x, lay.NARROW, NO_FLAG) and not affected(x, d.place[d.n - 1])
 
 
-def _affects(rules: list[Rule], draft: Draft) -> bool:
-    return any(draft.patient.genotype.get(rule.fields["gene"]) == rule.fields["phenotype"] for rule in rules)
-
-
-KINDS: dict[str, Callable[[Draft], list[str] | None]] = {
-    "renal": too_much_for_kidneys,
-    "under_treatment": too_little,
-    "excess_dose": above_maximum,
-    "hepatic": too_much_for_liver,
-    "genotype": wrong_for_genotype,
-}
-SHARES = {"renal": 7, "under_treatment": 4, "excess_dose": 4, "hepatic": 2, "genotype": 3}
-
-SPEC = SubEnvironment(
-    name="PRECISION_DOSING",
-    description="Fit doses to kidneys, liver and genotype; order the decisive lab where it is missing.",
-    budgets={"easy": 3, "medium": 3, "hard": 5},
-    step_days=7,
-    pose=pose,
-)
+@compiled
+def affected(x, place):
+    """True when the person's genotype speaks against a drug."""
+    d, facts = x.draft[0], x.facts
+    span = facts.drug[x.pooled[place].drug].gene
+    for i in range(span[0], span[1]):
+        rule = facts.gene[i]
+        if rule.gene == d.gene and rule.phenotype == d.phenotype and rule.severity >= lay.MODERATE:
+            return True
+    return False

@@ -1,143 +1,161 @@
 """Kinds of problem a regimen can have. In a control each leaves its lure: the same circumstances, nothing wrong.
 
-Each function adds what it needs to a draft and returns the drugs at fault; None when the draw did not work out.
+Each compiled function adds what it needs to a draft and notes the drugs at fault; False when the draw did not work out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.pool import MODERATE
-from polyguard_env.knowledge.schema import SEVERITY_RANK
-from polyguard_env.patients.model import RegimenItem
-from polyguard_env.risk.review import dosing_findings
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.environment.drafting import layout as lay
+from polyguard_env.environment.drafting.adding import NO_FLAG, add, add_quiet, fill, least
+from polyguard_env.environment.drafting.drawing import apart, draw, draw_pair, keep, quiet
+from polyguard_env.environment.drafting.person import free_condition, pin, set_kidneys, wrong_doses
 
-SEVERE = ("contraindicated", "major")
-ANY = ("contraindicated", "major", "moderate")
 DRAWS = 8
 
-Problem = Callable[[Draft], list[str] | None]
+
+@compiled
+def blame(x, slot):
+    """Note the drug of a slot as one the problem is about."""
+    x.draft[0].targets |= np.int64(1) << np.int64(slot)
 
 
-def excessive_for_kidneys(draft: Draft) -> list[str] | None:
+@compiled
+def add_at_fault(x, place, dose, indicated, days):
+    """Add a drug the problem is about; False when the split or the person forbids it."""
+    d = x.draft[0]
+    if not add(x, place, dose, indicated, days):
+        return False
+    blame(x, d.n - 1)
+    return True
+
+
+@compiled
+def excessive_for_kidneys(x):
     """A drug whose usual dose is too much for the person's kidneys; a fitting dose in a control."""
-    draft.set_kidneys(low=True)
-    pool = draft.pool
-    if draft.control:
-        return [] if draft.add_quiet(pool.weights, pool.kidney) else None
-    for _ in range(DRAWS):
-        drug_id = draft.draw(draft.apart() & pool.kidney)
-        if drug_id is None:
-            return None
-        dose = pool.profiles[pool.place[drug_id]].dose_usual
-        if breaks(draft, drug_id, dose, "renal"):
-            return [drug_id] if draft.add(drug_id, dose=dose) else None
-    return None
+    set_kidneys(x, True)
+    return too_much(x, lay.KIDNEY, False, lay.USE, DRAWS)
 
 
-def breaks(draft: Draft, drug_id: str, dose: float, kind: str) -> bool:
-    """True when a dose is too much for kidneys or liver, as severely as the draft asks, and wrong in no other way."""
-    found = dosing_findings(RegimenItem(drug_id, dose), draft.patient, draft.kidneys, draft.index)
-    return [SEVERITY_RANK[f.severity] >= draft.least for f in found if f.mechanism == kind] == [True] and len(
-        found
-    ) == 1
+@compiled
+def too_much(x, flag, hepatic, weight, draws):
+    """A drug whose usual dose breaks what an organ allows, and nothing else; a fitting dose in a control.
+
+    Args:
+        flag: drugs with a rule on the organ. hepatic: the organ is the liver, else the kidneys.
+    """
+    if x.draft[0].control:
+        return add_quiet(x, weight, flag)
+    for _ in range(draws):
+        apart(x)
+        keep(x, flag, True)
+        place = draw(x, weight)
+        if place < 0:
+            return False
+        row = x.pooled[place]
+        renal, liver, above = wrong_doses(x, row.drug, row.dose_usual)
+        of_organ, other = (liver, renal) if hepatic else (renal, liver)
+        if of_organ >= least(x) and other == 0 and above == 0:
+            return add_at_fault(x, place, row.dose_usual, True, -1)
+    return False
 
 
-def wrong_for_disease(draft: Draft) -> list[str] | None:
+@compiled
+def wrong_for_disease(x):
     """A drug that a condition of the person speaks strongly against; the condition with other drugs in a control."""
-    pool = draft.pool
-    exposed = np.array([bool(names) for names in pool.against])
+    d = x.draft[0]
     for _ in range(DRAWS):
-        drug_id = draft.draw(draft.apart() & exposed)
-        if drug_id is None:
-            return None
-        condition = _free_condition(draft, drug_id)
-        if condition is None:
+        apart(x)
+        keep(x, lay.EXPOSED, True)
+        place = draw(x, lay.USE)
+        if place < 0:
+            return False
+        condition = free_condition(x, place, -1)
+        if condition < 0:
             continue
-        draft.pin(condition)
-        if draft.control:
-            return [] if draft.add_quiet(pool.weights, exposed) else None
-        return [drug_id] if draft.add(drug_id) else None
-    return None
+        pin(x, condition)
+        if d.control:
+            return add_quiet(x, lay.USE, lay.EXPOSED)
+        return add_at_fault(x, place, np.nan, True, -1)
+    return False
 
 
-def _free_condition(draft: Draft, drug_id: str) -> str | None:
-    """A condition against the drug that calls for no treatment and speaks against nothing else present."""
-    pool = draft.pool
-    taken = [pool.place[name] for name in draft.drug_ids]
-    free = [
-        name
-        for name in pool.against[pool.place[drug_id]]
-        if pool.uncalled(name)
-        and name != "cirrhosis"
-        and not (pool.unsuits[taken, pool.condition_place[name]] >= MODERATE).any()
-    ]
-    return free[draft.rng.randrange(len(free))] if free else None
-
-
-def doubled(draft: Draft) -> list[str] | None:
+@compiled
+def doubled(x):
     """Two drugs of one class; two drugs of different classes in a control."""
-    draft.mild = True
-    pool = draft.pool
-    twins = np.array([bool(pool.index.duplicates.get(drug_id)) for drug_id in pool.drugs])
-    if draft.control:
-        return [] if all(draft.add_quiet(pool.weights, twins) for _ in range(2)) else None
-    first = draft.draw(draft.apart() & twins)
-    if first is None:
-        return None
-    place = pool.place[first]
-    second = draft.draw(draft.apart() & pool.doubled[place] & (pool.rank[place] == 0))
-    if second is None or not (draft.add(first) and draft.add(second)):
-        return None
-    return [first, second]
+    d = x.draft[0]
+    d.mild = 1
+    if d.control:
+        return add_quiet(x, lay.USE, lay.TWINS) and add_quiet(x, lay.USE, lay.TWINS)
+    apart(x)
+    keep(x, lay.TWINS, True)
+    first = draw(x, lay.USE)
+    if first < 0:
+        return False
+    apart(x)
+    mask, twins, rank = x.mask[lay.PICK], x.doubled[first], x.rank[first]
+    for i in range(mask.shape[0]):
+        mask[i] &= twins[i] and rank[i] == 0
+    second = draw(x, lay.USE)
+    return second >= 0 and add_at_fault(x, first, np.nan, True, -1) and add_at_fault(x, second, np.nan, True, -1)
 
 
-def above_maximum(draft: Draft) -> list[str] | None:
+@compiled
+def above_maximum(x):
     """A drug at twice its geriatric maximum; at its maximum in a control."""
-    pool = draft.pool
-    drug_id = draft.draw((draft.quiet() if draft.control else draft.apart()) & ~pool.kidney)
-    if drug_id is None:
-        return None
-    dose = pool.profiles[pool.place[drug_id]].dose_max * (1 if draft.control else 2)
-    if not draft.add(drug_id, dose=round(dose, 4)):
-        return None
-    return [] if draft.control else [drug_id]
+    d = x.draft[0]
+    if d.control:
+        quiet(x)
+    else:
+        apart(x)
+    keep(x, lay.KIDNEY, False)
+    place = draw(x, lay.USE)
+    if place < 0:
+        return False
+    most = x.pooled[place].dose_max
+    if d.control:
+        return add(x, place, most, True, -1)
+    return add_at_fault(x, place, 2.0 * most, True, -1)
 
 
-def fall_risk(draft: Draft) -> list[str] | None:
+@compiled
+def fall_risk(x):
     """A fall-risk drug without strong need in a person who falls; a person who falls in a control."""
-    draft.fall()
-    pool = draft.pool
-    if draft.control:
-        return [] if draft.add_quiet(pool.weights, pool.taper) else None
-    drug_id = draft.draw(draft.apart() & (pool.fall >= draft.least) & (pool.burdensome >= 2))
-    return [drug_id] if drug_id and draft.add(drug_id) else None
+    d = x.draft[0]
+    d.falls = max(1, d.falls)
+    if d.control:
+        return add_quiet(x, lay.USE, lay.TAPER)
+    apart(x)
+    keep(x, lay.FALLS if d.mild else lay.FALLS_MAJOR, True)
+    place = draw(x, lay.USE)
+    return place >= 0 and add_at_fault(x, place, np.nan, True, -1)
 
 
-def interacting(draft: Draft, severities: tuple[str, ...] = SEVERE, explicit: bool | None = None) -> list[str] | None:
-    """Two drugs that must not go together; two such drugs of different pairs in a control."""
-    pool = draft.pool
-    if draft.control:
-        weights = pool.marginal(draft.split, severities)
-        return [] if draft.fill(len(draft.regimen) + 2, weights) else None
-    apart = draft.apart()
+@compiled
+def marginal(x, moderate):
+    """The row of weights by which bystanders look like the drugs of target pairs."""
+    return lay.MARGINAL + 2 * x.draft[0].split + moderate
+
+
+@compiled
+def interacting(x, moderate):
+    """Two drugs that must not go together; two such drugs of different pairs in a control.
+
+    Args:
+        moderate: 1 when pairs of moderate severity count too, else 0.
+    """
+    d = x.draft[0]
+    if d.control:
+        return fill(x, d.n + 2, marginal(x, moderate), NO_FLAG)
+    apart(x)
     for _ in range(DRAWS):
-        pair = pool.draw_pair(draft.split, draft.rng, severities, explicit)
-        if pair is None:
-            return None
-        if apart[pool.place[pair.drug_a]] and apart[pool.place[pair.drug_b]]:
-            return [pair.drug_a, pair.drug_b] if draft.add(pair.drug_a) and draft.add(pair.drug_b) else None
-    return None
-
-
-PROBLEMS: dict[str, Problem] = {
-    "renal": excessive_for_kidneys,
-    "drug_disease": wrong_for_disease,
-    "duplication": doubled,
-    "excess_dose": above_maximum,
-    "sedative_with_falls": fall_risk,
-    "interaction": interacting,
-}
+        place = draw_pair(x, moderate, -1)
+        if place < 0:
+            return False
+        pair = x.pair[place]
+        if x.mask[lay.PICK, pair.a] and x.mask[lay.PICK, pair.b]:
+            d.problem = lay.MECHANISM + pair.mechanism
+            return add_at_fault(x, pair.a, np.nan, True, -1) and add_at_fault(x, pair.b, np.nan, True, -1)
+    return False

@@ -5,42 +5,59 @@ A stop costs what the drug is needed for, so that reducing, switching and keepin
 
 from __future__ import annotations
 
-from polyguard_env.environment.drafting import Draft
-from polyguard_env.environment.subenvironments.problems import PROBLEMS
-from polyguard_env.environment.subenvironments.spec import CONTROL, Posed, SubEnvironment
-
-DRUGS = {"easy": (5, 7), "medium": (8, 12), "hard": (13, 20)}
-COUNT = {"easy": 1, "medium": 2, "hard": 3}
-# Doubled drugs are seldom severe, so they are drawn half as often as the other kinds.
-DRAWN = [kind for kind in sorted(PROBLEMS) for _ in range(1 if kind == "duplication" else 2)]
-HIDE_KIDNEYS = {"easy": 0.0, "medium": 0.15, "hard": 0.35}
-
-
-def pose(draft: Draft, difficulty: str) -> Posed | None:
-    """One to three problems of different kinds, then bystanders; their lures in a control."""
-    shape = draft.shape.rng
-    count = shape.randint(*DRUGS[difficulty])
-    hidden = frozenset({"creatinine"}) if shape.random() < HIDE_KIDNEYS[difficulty] else frozenset()
-    kinds: list[str] = []
-    while len(kinds) < COUNT[difficulty]:
-        kind = shape.choice(DRAWN)
-        kinds += [kind] if kind not in kinds else []
-    targets: list[str] = []
-    # Falls and kidneys are set before drugs are drawn that would fall foul of them.
-    for kind in sorted(kinds, key=lambda name: name not in ("sedative_with_falls", "renal")):
-        found = PROBLEMS[kind](draft)
-        if found is None:
-            return None
-        targets += found
-    if not draft.fill(count, draft.pool.weights):
-        return None
-    return Posed(tuple(targets), CONTROL if draft.control else kinds[0], hidden)
-
-
-SPEC = SubEnvironment(
-    name="REGIMEN_RISK",
-    description="Put right a whole regimen: doses, duplicates, drug-disease conflicts, interactions and burden.",
-    budgets={"easy": 2, "medium": 4, "hard": 6},
-    step_days=14,
-    pose=pose,
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.draws import below, chance
+from polyguard_env.environment.drafting import layout as lay
+from polyguard_env.environment.drafting.adding import NO_FLAG, fill
+from polyguard_env.environment.subenvironments.problems import (
+    above_maximum,
+    doubled,
+    excessive_for_kidneys,
+    fall_risk,
+    interacting,
+    wrong_for_disease,
 )
+from polyguard_env.environment.subenvironments.shape import between
+
+DRUGS = lay.by_level({"easy": (5, 7), "medium": (8, 12), "hard": (13, 20)})
+COUNT = lay.by_level({"easy": 1, "medium": 2, "hard": 3})
+# Doubled drugs are seldom severe, so they are drawn half as often as the other kinds.
+# Falls and kidneys come first: they are set before drugs are drawn that would fall foul of them.
+KINDS = (lay.SEDATIVE, lay.RENAL, lay.DRUG_DISEASE, lay.EXCESS, lay.INTERACTION, lay.DUPLICATION)
+DRAWN = (0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5)
+HIDE_KIDNEYS = lay.by_level({"easy": 0.0, "medium": 0.15, "hard": 0.35})
+
+
+@compiled
+def pose(x):
+    """One to three problems of different kinds, then bystanders; their lures in a control."""
+    d = x.draft[0]
+    count = between(d.fixed, DRUGS[d.level])
+    d.hide_kidneys = chance(d.fixed) < HIDE_KIDNEYS[d.level]
+    chosen, first, kinds = 0, -1, 0
+    while kinds < COUNT[d.level]:
+        kind = DRAWN[below(d.fixed, len(DRAWN))]
+        if (chosen >> kind) & 1 == 0:
+            first = kind if kinds == 0 else first
+            chosen |= 1 << kind
+            kinds += 1
+    for kind in range(len(KINDS)):
+        if (chosen >> kind) & 1 and not _problem(x, KINDS[kind]):
+            return False
+    d.problem = lay.CONTROL if d.control else KINDS[first]
+    return fill(x, count, lay.USE, NO_FLAG)
+
+
+@compiled
+def _problem(x, kind):
+    if kind == lay.SEDATIVE:
+        return fall_risk(x)
+    if kind == lay.RENAL:
+        return excessive_for_kidneys(x)
+    if kind == lay.DRUG_DISEASE:
+        return wrong_for_disease(x)
+    if kind == lay.EXCESS:
+        return above_maximum(x)
+    if kind == lay.INTERACTION:
+        return interacting(x, 0)
+    return doubled(x)
