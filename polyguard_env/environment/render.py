@@ -83,7 +83,7 @@ def compact_text(
     if pool:
         acted = {drug_id for candidate in candidates for drug_id in candidate.targets}
     style = "pool" if pool else "range" if scenario.sub_environment == "PRECISION_DOSING" else ""
-    person = _person_key(patient, state, scenario)
+    person = _person(_person_key(patient, state, scenario), index)
     texts = [candidate.text for candidate in candidates]
     options = "Options: " + ("; ".join(texts) if texts else "none")
     fixed = sum([estimated_tokens(text) for text in texts]) + len(texts) + 3
@@ -102,7 +102,7 @@ def compact_text(
     long = len(rows) >= LONG_REGIMEN
     lines: list[str] = []
     for level, (conditions, _, of_others, words) in enumerate(DETAIL_LEVELS):
-        text, tokens = _person(person, conditions, index)
+        text, tokens = person.naming(conditions)
         lines = [text]
         tokens += fixed
         bare: list[str] = []
@@ -267,38 +267,64 @@ def _person_key(patient: Mapping[str, Any], state: Shown, scenario: Scenario) ->
     )  # fmt: skip
 
 
+class _Person:
+    """The person's line, of pieces whose tokens add up, by how many conditions are named.
+
+    Every piece begins with a space or a sign, so that no word or number reaches over two of them.
+    """
+
+    __slots__ = ("_conditions", "_head", "_tail", "_told")
+
+    def __init__(self, key: PersonKey, index: RuleIndex) -> None:
+        age, sex, crcl, weight, frailty, falls, child, values, held, allergies, genes, hidden, withdrawals = key
+        head = [f"{age}{sex}"]
+        if weight:
+            head.append(f" {weight}kg")
+        head.append(" CrCl ?" if crcl is None else f" CrCl {crcl}")
+        for name, value in values:
+            low, high, label = ABNORMAL[name]
+            if not low <= value <= high:
+                head.append(f" {label} {value:g}")
+        if falls:
+            head.append(" falls")
+        if frailty:
+            head.append(f" frailty {frailty}")
+        if child:
+            head.append(f" Child {child}")
+        head += [f" {gene} {phenotype.replace('_', ' ')}" for gene, phenotype in genes]
+        self._head = head
+        self._conditions = [f", {name}" for _, _, _, name in sorted([_ranked(name, index) for name in held])]
+        if self._conditions:
+            self._conditions[0] = f";{self._conditions[0][1:]}"
+        tail = []
+        if allergies:
+            tail.append("; allergy " + ", ".join(drug_word(name) for name in allergies[:3]))
+        missing = [word for name in hidden if (word := _missing_word(name))]
+        if missing:
+            tail.append("; unknown " + ", ".join(dict.fromkeys(missing)))
+        if withdrawals:
+            tail.append("; withdrawal " + ", ".join(drug_word(name) for name in withdrawals))
+        self._tail = tail
+        self._told: dict[int, Piece] = {}
+
+    def naming(self, most: int) -> Piece:
+        """The line with so many conditions at most."""
+        found = self._told.get(most)
+        if found is None:
+            pieces = [*self._head, *self._conditions[:most], *self._tail]
+            found = self._told[most] = "".join(pieces), sum([estimated_tokens(piece) for piece in pieces])
+        return found
+
+
 @lru_cache(maxsize=KEPT)
-def _person(key: PersonKey, most: int, index: RuleIndex) -> Piece:
-    age, sex, crcl, weight, frailty, falls, child, values, held, allergies, genes, hidden, withdrawals = key
-    parts = [f"{age}{sex}"]
-    if weight:
-        parts.append(f"{weight}kg")
-    parts.append("CrCl ?" if crcl is None else f"CrCl {crcl}")
-    for name, value in values:
-        low, high, label = ABNORMAL[name]
-        if not low <= value <= high:
-            parts.append(f"{label} {value:g}")
-    if falls:
-        parts.append("falls")
-    if frailty:
-        parts.append(f"frailty {frailty}")
-    if child:
-        parts.append(f"Child {child}")
-    parts += [f"{gene} {phenotype.replace('_', ' ')}" for gene, phenotype in genes]
-    line = " ".join(parts)
-    conditions = sorted(held, key=lambda condition: (-index.priority(condition), condition))
-    against = _against(index)
-    conditions.sort(key=lambda condition: condition not in against)
-    if conditions:
-        line += "; " + ", ".join(index.short(condition) for condition in conditions[:most])
-    if allergies:
-        line += "; allergy " + ", ".join(drug_word(name) for name in allergies[:3])
-    missing = [word for name in hidden if (word := _missing_word(name))]
-    if missing:
-        line += "; unknown " + ", ".join(dict.fromkeys(missing))
-    if withdrawals:
-        line += "; withdrawal " + ", ".join(drug_word(name) for name in withdrawals)
-    return _measured(line)
+def _person(key: PersonKey, index: RuleIndex) -> _Person:
+    return _Person(key, index)
+
+
+@lru_cache(maxsize=KEPT)
+def _ranked(condition: str, index: RuleIndex) -> tuple[bool, float, str, str]:
+    """A condition's place among others, those that speak strongly against some drug first, and its short name."""
+    return condition not in _against(index), -index.priority(condition), condition, index.short(condition)
 
 
 def _missing_word(name: str) -> str:
