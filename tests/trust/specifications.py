@@ -231,10 +231,11 @@ def stopping_at_once_what_needs_a_taper_is_worse(env: PolyGuardEnv) -> None:
 
 def a_taper_goes_down_in_steps(env: PolyGuardEnv) -> None:
     for scenario_id in known_ids("LONGITUDINAL_DEPRESCRIBING", "medium", False)[:4]:
-        observation = first(env, scenario_id)
-        taper = kind_of(observation, T.TAPER_DRUG)
-        if taper is None:
+        observation, legal = first(env, scenario_id), set(env.legal_candidate_ids())
+        tapers = [c for c in observation.candidates if c.action_type is T.TAPER_DRUG and c.candidate_id in legal]
+        if not tapers:
             continue
+        taper = tapers[0]
         drug_id, before = taper.targets[0], env.state.regimen[taper.targets[0]]
         step(env, taper)
         rule = env.index.rules("taper", drug_id)[0].fields

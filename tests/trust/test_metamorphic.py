@@ -145,7 +145,9 @@ def test_one_more_harm_never_pays_for_doing_nothing(env: PolyGuardEnv, sub_envir
 def test_a_move_that_brings_a_new_danger_is_paid_less(env: PolyGuardEnv, sub_environment: str) -> None:
     """A switch is priced beside a drug that is harmless as things stand and dangerous with the new one."""
     tried = 0
-    for number in range(80):
+    for number in range(400):
+        if tried >= 3:
+            return
         scenario = env.factory.find(make_id("train", sub_environment, "easy", number))
         before = prices_of(env, numbered(scenario, 500_000))
         for text in [text for text in before if text.startswith("switch ")]:
@@ -162,7 +164,7 @@ def test_a_move_that_brings_a_new_danger_is_paid_less(env: PolyGuardEnv, sub_env
                     assert after[text] < before[text], (scenario.scenario_id, text, beside)
                     tried += 1
                     break
-    assert tried >= 3
+    raise AssertionError(f"only {tried} such switches")
 
 
 def controls(env: PolyGuardEnv, sub_environment: str, count: int) -> list[Scenario]:

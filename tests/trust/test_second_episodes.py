@@ -28,7 +28,7 @@ TUNING = {
 }
 
 # Values that make a difference where half as much again does not.
-OTHERWISE = {"max_keeps": 0.0, "enough": 0.1, "safe_stop": 1.0}
+OTHERWISE = {"max_keeps": 0.0, "enough": 0.1, "safe_stop": 1.0, "taper_end": 0.6}
 
 
 @pytest.fixture(scope="module", autouse=True)
