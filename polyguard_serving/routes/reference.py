@@ -30,7 +30,9 @@ code{font:.92em ui-monospace,Consolas,monospace;overflow-wrap:anywhere}a{color:#
 .method{display:inline-block;min-width:4.2rem;font-weight:700}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0}
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-top:1px solid #cbd5e1}th{font-weight:600}
-nav ul{columns:20rem;padding-left:1.1rem}p.note{background:#fef3c7;padding:.5rem .75rem;border-left:4px solid #b45309}
+nav dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.2rem}nav dt{font-weight:600}nav dd{margin:0}
+nav ul{display:flex;flex-wrap:wrap;gap:.1rem 1.2rem;list-style:none;margin:0;padding:0}
+p.note{background:#fef3c7;padding:.5rem .75rem;border-left:4px solid #b45309}
 """
 
 
@@ -66,7 +68,7 @@ def page(document: dict[str, Any]) -> str:
                 index.setdefault(tag, []).append(
                     f'<li><a href="#{escape(anchor)}"><code>{method.upper()} {escape(path)}</code></a></li>'
                 )
-    parts = "".join(f"<h3>{escape(tag)}</h3><ul>{''.join(entries)}</ul>" for tag, entries in index.items())
+    parts = "".join(f"<dt>{escape(tag)}</dt><dd><ul>{''.join(entries)}</ul></dd>" for tag, entries in index.items())
     sections = "".join(
         f"<section><h2>{escape(tag)}</h2>{''.join(entries)}</section>" for tag, entries in groups.items()
     )
@@ -76,10 +78,11 @@ def page(document: dict[str, Any]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
-        f"<header><h1>{title}</h1><p>{escape(about.get('description', ''))}</p>"
+        f"<header><h1>{title}</h1><p>{escape(about.get('description', '').replace(DISCLAIMER, ''))}</p>"
         f'<p class="note">{escape(DISCLAIMER)}</p>'
         f'<p>The same for machines: <a href="openapi.json">openapi.json</a>.</p></header>'
-        f'<nav aria-label="Operations">{parts}</nav><main>{sections}<section><h2>Schemas</h2>{shapes}</section></main>'
+        f'<nav aria-label="Operations"><dl>{parts}</dl></nav><main>'
+        f"{sections}<section><h2>Schemas</h2>{shapes}</section></main>"
         f"</body></html>"
     )
 

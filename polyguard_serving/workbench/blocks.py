@@ -13,10 +13,13 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_serving.policy.decisions import model_status
 from polyguard_serving.policy.services import PolicyServices
 from polyguard_serving.policy.types import ModelStatus
-from polyguard_serving.workbench import inputs, views
+from polyguard_serving.workbench import inputs
 from polyguard_serving.workbench.case import Case, of_scenario
 from polyguard_serving.workbench.ndc import NdcDirectory
 from polyguard_serving.workbench.play import COMPARED, MODES, PLANNERS, advise, played, take_advice
+from polyguard_serving.workbench.views import deciding, people, progress
+from polyguard_serving.workbench.views import findings as findings_view
+from polyguard_serving.workbench.views.words import words
 
 EXAMPLE_DRUGS = """warfarin 5 mg for atrial fibrillation
 amiodarone 200 mg for atrial fibrillation
@@ -40,7 +43,7 @@ def build_blocks(services: PolicyServices) -> Any:
 
     with gr.Blocks(title="PolyGuard Patient Workbench", analytics_enabled=False, fill_width=True) as blocks:
         held = gr.State(None, time_to_live=STATE_SECONDS)
-        gr.HTML(views.header())
+        gr.HTML(people.header())
         chip = gr.HTML(elem_id="pg-model")
         problem = gr.HTML(elem_id="pg-problem")
         with gr.Row(elem_classes="pg-main"):
@@ -59,7 +62,7 @@ def build_blocks(services: PolicyServices) -> Any:
                             info="Any name; dose a day and purpose if known",
                         )  # fmt: skip
                         conditions = gr.Dropdown(
-                            [(views.words(name), name) for name in sorted(condition_ids())],
+                            [(words(name), name) for name in sorted(condition_ids())],
                             value=EXAMPLE_CONDITIONS, multiselect=True, label="Conditions",
                         )  # fmt: skip
                         labs = gr.Textbox(EXAMPLE_LABS, label="Labs", info="Name, number, unit: creatinine 130 umol/L")
@@ -67,7 +70,7 @@ def build_blocks(services: PolicyServices) -> Any:
                         use_form = gr.Button("Open this patient", variant="primary")
                     with gr.Tab("Scenario"):
                         kind = gr.Dropdown(
-                            [(views.words(name.lower()), name) for name in SUB_ENVIRONMENTS], value=SUB_ENVIRONMENTS[0],
+                            [(words(name.lower()), name) for name in SUB_ENVIRONMENTS], value=SUB_ENVIRONMENTS[0],
                             label="Kind of problem",
                         )  # fmt: skip
                         level = gr.Radio([(d.title(), d) for d in DIFFICULTIES], value="medium", label="Difficulty")
@@ -83,7 +86,11 @@ def build_blocks(services: PolicyServices) -> Any:
                         bundle = gr.File(label="FHIR R4 bundle", file_types=[".json"], height=130)
                         use_bundle = gr.Button("Open this bundle", variant="primary")
                         pasted = gr.Textbox(
-                            "", lines=5, label="Or paste a patient as JSON", info="age, sex, weight, height, regimen"
+                            "",
+                            lines=5,
+                            max_lines=12,
+                            label="Or paste JSON",
+                            info="A FHIR bundle, or a patient: age, sex, weight, height, regimen",
                         )
                         use_json = gr.Button("Open this JSON")
                     with gr.Tab("Scan"):
@@ -124,7 +131,7 @@ def build_blocks(services: PolicyServices) -> Any:
                 gr.HTML("<h2>4. Course</h2>")
                 course = gr.HTML(elem_classes="pg-card")
                 gr.HTML("<h2>5. Compare two policies</h2>")
-                with gr.Row():
+                with gr.Row(elem_classes="pg-bottom"):
                     first = gr.Dropdown(list(COMPARED), value="No change", label="Policy A", min_width=170)
                     second = gr.Dropdown(
                         list(COMPARED), value="Agents, lightweight debate", label="Policy B", min_width=170
@@ -142,20 +149,20 @@ def build_blocks(services: PolicyServices) -> Any:
             return await asyncio.to_thread(as_it_stands, case, trouble, await model_status(services))
 
         def as_it_stands(case: Case | None, trouble: Exception | None, status: ModelStatus) -> dict[Any, Any]:
-            shown: dict[Any, Any] = {held: case, chip: views.chip(status), problem: views.error(trouble)}
+            shown: dict[Any, Any] = {held: case, chip: people.chip(status), problem: people.error(trouble)}
             if case is None:
                 return shown
             found = case.findings()
             options = [(c.text[:1].upper() + c.text[1:], c.candidate_id) for c in case.observation.candidates]
             return shown | {
-                person: views.person(case),
-                regimen: views.regimen(case),
-                picture: views.picture(case, found),
-                findings: views.findings_table(found, case.env.knowledge),
+                person: people.person(case),
+                regimen: people.regimen(case),
+                picture: people.picture(case, found),
+                findings: findings_view.findings_table(found, case.env.knowledge),
                 action: gr.Radio(choices=options, value=None, visible=bool(options)),
-                decision: views.decision(case),
-                course: views.course(case),
-                export: views.export_link(case, status.model_dump(mode="json")),
+                decision: deciding.decision(case),
+                course: progress.course(case),
+                export: progress.export_link(case, status.model_dump(mode="json")),
             }
 
         def opening(make: Callable[..., Case]) -> Callable[..., Awaitable[dict[Any, Any]]]:
@@ -163,7 +170,7 @@ def build_blocks(services: PolicyServices) -> Any:
                 try:
                     return await everything(await asyncio.to_thread(make, *given)) | {side_by_side: _not_compared()}
                 except PolyGuardError as error:
-                    return {problem: views.error(error)}
+                    return {problem: people.error(error)}
 
             return opened
 
@@ -198,8 +205,8 @@ def build_blocks(services: PolicyServices) -> Any:
             try:
                 runs = [await played(services, _opened(case), name) for name in (one, other)]
             except PolyGuardError as error:
-                return {problem: views.error(error), side_by_side: _not_compared()}
-            return {problem: "", side_by_side: views.comparison((one, other), runs)}
+                return {problem: people.error(error), side_by_side: _not_compared()}
+            return {problem: "", side_by_side: progress.comparison((one, other), runs)}
 
         def by_form(*given: Any) -> Case:
             names = ("age", "sex", "weight", "height", "conditions")

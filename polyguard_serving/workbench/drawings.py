@@ -17,6 +17,8 @@ STROKE = {
 }
 LINE_COLOURS = ("#1f4e79", "#b4480f", "#0f7a5c", "#6b3fa0", "#9b1c31", "#5b6573")
 LINE_DASHES = ("", "8 4", "2 3", "10 3 2 3", "5 5", "1 4")
+# Round numbers from 1 to 10.
+ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 NETWORK_WIDTH, NETWORK_HEIGHT = 600, 430
 CHART_WIDTH, CHART_HEIGHT, LEFT, BOTTOM, TOP = 560, 250, 44, 34, 14
 
@@ -65,6 +67,11 @@ def network(drugs: Sequence[tuple[str, str]], findings: Sequence[Finding]) -> st
             f'stroke-dasharray="{dashes}"/><text x="{at + 42}" y="{y + 5}" class="pg-axis">{severity}</text>'
         )
         at += 170 if severity == "contraindicated" else 138
+    if not pairs:
+        parts.append(
+            f'<text x="{middle_x:.0f}" y="{middle_y + 5:.0f}" text-anchor="middle" class="pg-axis">'
+            f"no interaction among these drugs</text>"
+        )
     counted = {s: sum(1 for found in pairs.values() if found == s) for s in STROKE}
     told = ", ".join(f"{number} {severity}" for severity, number in counted.items() if number) or "no interactions"
     label = f"Interaction network of {len(drugs)} drugs: {told}. The table of findings lists each."
@@ -97,7 +104,7 @@ def lines(
     """
     longest = max((len(values) for values in series.values()), default=0)
     highest = max((max(values, default=0.0) for values in series.values()), default=0.0)
-    scale = top or max(4.0, 4.0 * math.ceil(highest / 4.0))
+    scale = top or _round_scale(highest)
     width, height = CHART_WIDTH - LEFT - 12, CHART_HEIGHT - TOP - BOTTOM
     step = width / max(longest - 1, 1)
     parts = []
@@ -135,6 +142,13 @@ def lines(
     last = ", ".join(f"{label} {values[-1]:.2f}" for label, values in series.items() if values)
     picture = _svg(CHART_WIDTH, CHART_HEIGHT, f"{title}. Last values: {last or 'none yet'}.", "".join(parts))
     return f'<figure class="pg-chart"><figcaption>{escape(title)}</figcaption>{picture}<ul>{legend}</ul></figure>'
+
+
+def _round_scale(highest: float) -> float:
+    """The end of a scale of four equal parts, each a round number."""
+    part = max(highest, 1e-9) / 4
+    size = 10.0 ** math.floor(math.log10(part))
+    return 4 * size * next(step for step in ROUND if step * size >= part * (1 - 1e-9)) if highest > 0 else 4.0
 
 
 def _svg(width: int, height: int, label: str, content: str) -> str:

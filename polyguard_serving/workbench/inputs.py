@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def from_fhir(path: Path) -> Case:
     notes += [f"Not recognised, left out: {', '.join(lost)}."] if lost else []
     notes += [f"{len(codes)} condition codes have no counterpart here: {', '.join(codes[:5])}."] if codes else []
     notes += [f"Not in the bundle, assumed: {', '.join(assumed)}."] if assumed else []
-    return of_patient(patient, "fhir", tuple(notes))
+    named = patient.changed(patient_id=f"FHIR patient {patient.patient_id.removeprefix('fhir:')}")
+    return of_patient(named, "fhir", tuple(notes))
 
 
 def from_barcode(path: Path, directory: NdcDirectory) -> Case:
@@ -137,7 +139,7 @@ def measurements_from(text: str) -> dict[str, Any]:
 
 
 def json_patient(text: str) -> Case:
-    """The case of a pasted patient: JSON as `python -m polyguard_env review --patient` reads it.
+    """The case of pasted JSON: a FHIR R4 bundle, or a patient as `python -m polyguard_env review --patient` reads one.
 
     Raises:
         PolyGuardError: no JSON, or a bad field.
@@ -148,6 +150,11 @@ def json_patient(text: str) -> Case:
         raise PolyGuardError("patient", text[:60], f"paste one JSON object ({error})") from error
     if not isinstance(data, dict):
         raise PolyGuardError("patient", type(data).__name__, "paste one JSON object: age, sex, weight, height, regimen")
+    if "resourceType" in data:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "pasted.json"
+            path.write_text(text, encoding="utf-8")
+            return from_fhir(path)
     return of_patient(patient_from({"patient_id": "Pasted patient", **data}, KnowledgeBase.default()), "form")
 
 

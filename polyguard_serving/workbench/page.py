@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from polyguard_env.errors import PolyGuardError
 from polyguard_serving.pages import LazyPage, Receive, Scope, Send
-from polyguard_serving.policy.services import services_of
+from polyguard_serving.policy.services import PolicyServices, services_of
 from polyguard_serving.relay import Relay
 
 STYLE = Path(__file__).with_name("style.css")
@@ -71,6 +74,12 @@ def build(app: FastAPI, settings: object) -> Workbench:
     return app.state.workbench
 
 
+def _make_index(services: PolicyServices) -> None:
+    # Whoever asks is told what is wrong with it.
+    with suppress(PolyGuardError):
+        services.index()
+
+
 def _page(app: FastAPI) -> Any:
     """The page itself. Its library is loaded here, and nothing from other hosts."""
     # Neither usage statistics nor a look for newer versions.
@@ -80,6 +89,8 @@ def _page(app: FastAPI) -> Any:
 
     from polyguard_serving.workbench.blocks import build_blocks
 
+    # The first question needs the index, which takes seconds: it is made while the person reads.
+    Thread(target=_make_index, args=(services_of(app),), daemon=True).start()
     theme = gr.themes.Base(
         primary_hue="blue", neutral_hue="slate", font=list(FONTS), font_mono=["ui-monospace", "Consolas", "monospace"]
     )

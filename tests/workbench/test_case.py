@@ -15,11 +15,13 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_serving.policy.decisions import model_status
 from polyguard_serving.policy.services import PolicyServices
 from polyguard_serving.refusals import Refusal
-from polyguard_serving.workbench import views
 from polyguard_serving.workbench.case import Case, of_patient, of_scenario
-from polyguard_serving.workbench.drawings import edges_of, network
+from polyguard_serving.workbench.drawings import edges_of, lines, network
 from polyguard_serving.workbench.inputs import from_drugs, json_patient
 from polyguard_serving.workbench.play import COMPARED, played, take_advice
+from polyguard_serving.workbench.views import deciding, findings, people, progress
+from polyguard_serving.workbench.views.words import inside, why, words
+from tests.workbench.conftest import bundle_file
 
 DRUGS = "warfarin, ibuprofen, amiodarone, simvastatin"
 
@@ -77,7 +79,7 @@ def test_everybody_who_can_be_compared_plays_to_the_end(services: PolicyServices
     case = of_scenario("train-DDI-medium-000004")
     run = asyncio.run(played(services, case, name))
     assert run.done and run.steps and run.steps[0].by == name and not case.steps
-    assert views.outcome(run) and 0.0 < run.observation.info["episode_reward"] < 1.0
+    assert deciding.outcome(run) and 0.0 < run.observation.info["episode_reward"] < 1.0
 
 
 def test_a_missing_model_is_said_and_nobody_stands_in(services: PolicyServices) -> None:
@@ -94,14 +96,61 @@ def test_every_view_is_whole_and_escapes_what_was_entered(services: PolicyServic
     case.take(PolyGuardAction(candidate_id=case.observation.candidates[0].candidate_id), "you")
     found = case.findings()
     pages = [
-        views.header(), views.chip(asyncio.run(model_status(services))), views.person(case), views.regimen(case),
-        views.picture(case, found), views.findings_table(found, case.env.knowledge), views.decision(case),
-        views.course(case), views.comparison(("A", "A"), (case, case)), views.export_link(case, {}),
-        views.error(PolyGuardError("drugs", evil, evil)), views.findings_table((), case.env.knowledge),
+        people.header(), people.chip(asyncio.run(model_status(services))), people.person(case), people.regimen(case),
+        people.picture(case, found), findings.findings_table(found, case.env.knowledge), deciding.decision(case),
+        progress.course(case), progress.comparison(("A", "A"), (case, case)), progress.export_link(case, {}),
+        people.error(PolyGuardError("drugs", evil, evil)), findings.findings_table((), case.env.knowledge),
     ]  # fmt: skip
     for page in pages:
         assert "<script" not in page and not Reader(page).open
-    assert DISCLAIMER in views.header() and evil in Reader(views.person(case)).text
+    assert DISCLAIMER in people.header() and evil in Reader(people.person(case)).text
+
+
+def test_terms_are_told_in_words_a_clinician_uses() -> None:
+    told = {
+        "qt_prolongation": "QT prolongation", "infection_bacterial": "Bacterial infection", "hfref": "HFrEF",
+        "systolic_bp": "Systolic BP", "parkinsons_disease": "Parkinson's disease", "hba1c": "HbA1c",
+        "b12_deficiency": "B12 deficiency",
+    }  # fmt: skip
+    assert {term: words(term) for term in told} == told
+    assert why("burden", "avoid") == "Best avoided in older adults"
+    assert why("duplication", "class:ssris;class:snris") == "Same class: SSRIs, SNRIs"
+    assert why("duplication", "drug:fluconazole;drug:itraconazole") == "Same kind of drug: fluconazole, itraconazole"
+    assert inside("inr") == "INR" and inside("potassium") == "potassium"
+
+
+def test_findings_name_the_works_they_rest_on_and_the_numbers_agree() -> None:
+    case = from_drugs(DRUGS)
+    found = case.findings()
+    shown = Reader(findings.findings_table(found, case.env.knowledge)).text
+    assert f"{len(found)} findings, worst first" in shown and "AGS Beers Criteria" in shown and "US FDA, 2024" in shown
+    assert "1 finding" in Reader(findings.findings_table(found[:1], case.env.knowledge)).text
+    assert "1 further finding" in Reader(findings.findings_table(found[:13], case.env.knowledge)).text
+    for name in {name for finding in found for name in finding.evidence_ids[:3]} & set(findings.works()):
+        assert f"{name} {findings.works()[name]['title']}" in shown
+
+
+def test_before_the_first_step_the_course_tells_the_risk_in_words() -> None:
+    case = from_drugs(DRUGS)
+    now = Reader(progress.course(case)).text
+    assert "No step taken yet" in now and f"{case.risk_over_time()[0]['total']:.1f}" in now
+    assert "<svg" not in progress.course(case)
+    case.take(PolyGuardAction(candidate_id=case.observation.candidates[0].candidate_id), "you")
+    assert progress.course(case).count("<figure") == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "top"), [([40.0], "40"), ([41.0], "48"), ([0.4], "0.4"), ([0.0], "4"), ([7.5, 1.0], "8")]
+)
+def test_scales_end_on_round_numbers(values: list[float], top: str) -> None:
+    assert f'class="pg-axis">{top}</text>' in lines("Risk", {"total": values}, "steps")
+
+
+def test_a_pasted_bundle_is_read_as_one(tmp_path: Path) -> None:
+    case = json_patient(bundle_file(tmp_path).read_text(encoding="utf-8"))
+    assert case.came_from == "fhir" and set(case.patient().drug_ids) == {"spironolactone", "lisinopril"}
+    with pytest.raises(PolyGuardError, match="living patient"):
+        json_patient('{"resourceType": "Bundle", "type": "collection", "entry": []}')
 
 
 def test_the_network_draws_each_pair_once_by_its_worst_finding() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -29,7 +30,7 @@ from tests.e2e.browser import chromium_page
 from tests.workbench.conftest import DIRECTORY, bundle_file, upc_picture
 
 FAKE = Path(__file__).parents[1] / "policy" / "fake_model.py"
-WAIT = 30_000
+WAIT = 90_000
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -127,6 +128,7 @@ class Walk:
         page.get_by_label("Brands, generics").fill("ibuprofin")
         self.press("Open this list")
         self.see("known names near it: ibuprofen")
+        assert self.page.locator(".pg-error").inner_text().startswith("Drug 1 ibuprofin")
         self.settle("")
         page.get_by_label("Brands, generics").fill("Coumadin, Advil")
         self.press("Open this list")
@@ -134,6 +136,13 @@ class Walk:
         self.tab("FHIR")
         page.locator("input[type=file]:visible, input[type=file]").first.set_input_files(bundle_file(self.folder))
         self.press("Open this bundle")
+        self.see("Not recognised, left out: Nosuchdrug")
+        page.get_by_label("Or paste JSON").fill(bundle_file(self.folder).read_text(encoding="utf-8"))
+        self.tab("List")
+        self.press("Open this list")
+        self.see("Only drugs were given")
+        self.tab("FHIR")
+        self.press("Open this JSON")
         self.see("Not recognised, left out: Nosuchdrug")
         self.tab("Scan")
         page.locator("input[type=file]").last.set_input_files(upc_picture(self.folder, "30071015523"))
@@ -209,4 +218,6 @@ def main(pictures: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pictures", type=Path, help="folder for the pictures")
+    main(parser.parse_args().pictures)

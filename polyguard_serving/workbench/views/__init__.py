@@ -1,0 +1,1 @@
+"""What the Workbench shows, as HTML. Text is always escaped."""
