@@ -20,6 +20,7 @@ OPTIONS = {
     "harm": "scenarios per cell of the harm simulation",
     "harm_seeds": "seeds of the harm simulation",
     "regimens": "random regimens for the second checker",
+    "walks": "random walks per cell and split for the second checker",
 }
 
 

@@ -54,9 +54,11 @@ EVENED[at.REGIMEN, at.INCREASE], EVENED[at.REGIMEN, at.SUBSTITUTE], EVENED[at.RE
 EVENED[at.LONGITUDINAL, at.SUBSTITUTE], EVENED[at.LONGITUDINAL, at.REDUCE] = 2.5, 0.2
 EVENED[at.DDI_SUB, at.STOP], EVENED[at.DDI_SUB, at.INCREASE], EVENED[at.DDI_SUB, at.SUBSTITUTE] = 1.8, 0.3, 0.85
 EVENED[at.WEB, at.STOP], EVENED[at.WEB, at.INCREASE] = 1.6, 0.3
-# A second kind of move that fewer or more of the drugs shown allow than the first is drawn this much less often.
-UNEVEN = 0.02
-ROWS = np.array([2, 2, 3])
+# A second kind of move that too few drugs allow together with the first is drawn this much less often.
+UNEVEN = 0.3
+# How often the chart is offered, where it may be hidden, when it is not.
+LURE_SHARE = 0.5
+ROWS = np.array([2, 2, 2])
 CHECK_TRIES = 16
 LEAST_WORTH = 1e-9
 # Words of a state: where its table of pairs and what follows it begin, and how long a row is.
@@ -203,7 +205,7 @@ def _bandit(facts, sc, st, chosen, stream, order):
     shuffle(order, sc.combinations, stream)
     n, shown = 0, 0
     wanted = 4 + below(stream, 2)
-    _promote_danger(sc, st, order, wanted, stream)
+    _place_danger(sc, st, order, wanted, stream)
     for i in range(sc.combinations):
         if shown < wanted and (st.tested >> order[i]) & 1 == 0:
             n = put(facts, sc, st, chosen, n, at.TEST, order[i], -1, 0.0)
@@ -217,25 +219,37 @@ def _bandit(facts, sc, st, chosen, stream, order):
 
 
 @compiled
-def _promote_danger(sc, st, order, wanted, stream):
-    """While a dangerous combination is untested, one is among those offered: the best fix always is."""
-    danger, untested = -1, 0
-    for i in range(sc.combinations):
-        if (st.tested >> order[i]) & 1 == 0:
-            if sc.danger[order[i]] > 0:
-                if untested < wanted:
-                    return
+def _place_danger(sc, st, order, wanted, stream):
+    """While a dangerous combination is untested, one of the worst is among those offered, and as few more as can be.
+
+    So chance finds it alike however many there are.
+    """
+    n, danger = sc.combinations, -1
+    for i in range(n):
+        if (st.tested >> order[i]) & 1 == 0 and sc.danger[order[i]] > 0:
+            if danger < 0 or sc.danger[order[i]] > sc.danger[order[danger]]:
                 danger = i
-            untested += 1
     if danger < 0:
         return
+    worst = order[danger]
+    m = 0
+    for harmless in (True, False):
+        for i in range(n):
+            if order[i] >= 0 and order[i] != worst and (sc.danger[order[i]] <= 0) == harmless:
+                order[n + m] = order[i]
+                m += 1
     spot = below(stream, wanted)
-    for i in range(sc.combinations):
-        if (st.tested >> order[i]) & 1 == 0:
-            if spot == 0:
-                order[i], order[danger] = order[danger], order[i]
-                return
+    m = 0
+    for i in range(n - 1):
+        if spot == 0:
+            order[m] = worst
+            m += 1
+        order[m] = order[n + i]
+        if (st.tested >> order[m]) & 1 == 0:
             spot -= 1
+        m += 1
+    if m < n:
+        order[m] = worst
 
 
 @compiled
@@ -363,26 +377,29 @@ def _table(facts, sc, st, w, chosen, n, drugs, stream):
     moves, kinds, order, lines, column, totals = w.moves, w.kinds, w.order, w.lines, w.column, w.totals
     spot = chosen[at.CANDIDATES - 1]
     target = slot_of(st, spot.a)
+    twice = sc.sub == at.PRECISION or sc.sub == at.ALTERNATIVE
+    one = np.int64(1) << np.int64(spot.kind)
+    for kind in range(totals.shape[0]):
+        totals[kind] = 0.0
+        if (kinds[target] >> np.int64(kind)) & 1 and (kind != spot.kind or twice):
+            both, count = one | np.int64(1) << np.int64(kind), 1
+            for k in range(st.n):
+                count += k != target and st.alive[k] and kinds[k] & both == both
+            totals[kind] = (1.0 if count >= drugs else UNEVEN) * SHARES[sc.sub, kind]
+    column[0], column[1] = spot.kind, _draw(totals, stream)
+    both = one | (np.int64(1) << np.int64(column[1]) if column[1] >= 0 else 0)
     _arrange(order, st.n, stream)
     lines[0] = target
     m = 1
-    for able in (True, False):
+    # Drugs that allow both kinds, then those that allow either, then any.
+    for able in range(3):
         for i in range(st.n):
             k = order[i]
             if m >= drugs or not st.alive[k] or k == target or kinds[k] == 0 or _shown(st, lines, m, k):
                 continue
-            if ((kinds[k] >> np.int64(spot.kind)) & 1 == 1) == able:
+            if able == 2 or (kinds[k] & both == both if able == 0 else kinds[k] & both != 0):
                 lines[m] = k
                 m += 1
-    column[0] = spot.kind
-    totals[:] = 0.0
-    even = _able(kinds, lines, m, spot.kind)
-    twice = sc.sub == at.PRECISION or sc.sub == at.ALTERNATIVE
-    for kind in range(totals.shape[0]):
-        count = _able(kinds, lines, m, kind)
-        if count and (kind != spot.kind or twice):
-            totals[kind] = (1.0 if count == even else UNEVEN) * SHARES[sc.sub, kind]
-    column[1] = _draw(totals, stream)
     for j in range(m):
         k = lines[j]
         count = moves_on(facts, sc, st, k, w)
@@ -397,15 +414,6 @@ def _table(facts, sc, st, w, chosen, n, drugs, stream):
             if n < at.CANDIDATES - 2:
                 n = _take(chosen, n, moves[k, i])
     return n
-
-
-@compiled
-def _able(kinds, lines, m, kind):
-    """How many of the drugs shown allow a kind of move."""
-    able = 0
-    for j in range(m):
-        able += (kinds[lines[j]] >> np.int64(kind)) & 1
-    return able
 
 
 @compiled
@@ -463,6 +471,9 @@ def _reveals(facts, sc, st, chosen, n, w, stream):
         for i in range(m):
             if rows[i].kind == at.FETCH and n < at.CANDIDATES - 2:
                 n = _take(chosen, n, rows[i])
+        if m == 0 and (sc.sub == at.DDI_SUB or sc.sub == at.ALTERNATIVE) and chance(stream) < LURE_SHARE:
+            put(facts, sc, st, rows, 0, at.FETCH, at.CHART, -1, 0.0)
+            n = _take(chosen, n, rows[0])
         return n
     unknown = -1
     for k in range(st.n):

@@ -180,6 +180,8 @@ def moves_of(facts, sc, st, k, rows, most, words):
     if sc.sub == at.ALTERNATIVE and st.group[k] == 0:
         m = swap_moves(facts, sc, st, k, rows, 0, at.RECOMMEND, 3, words)
         m = unfit_swaps(facts, sc, st, k, rows, m, at.RECOMMEND)
+        if taper_in_force(facts, st, k) >= 0 or (st.tapering[k] and st.dose[k] > 0):
+            m = put(facts, sc, st, rows, m, at.TAPER, st.drug[k], -1, 0.0)
         return put(facts, sc, st, rows, m, at.STOP, st.drug[k], -1, 0.0)
     return drug_moves(facts, sc, st, k, rows, 0, most, words)
 
@@ -295,8 +297,6 @@ def illegal_moves(facts, sc, st, rows, stream):
         drug = common[below(stream, common.shape[0])]
         if slot_of(st, drug) < 0:
             m = _refused(rows, m, at.STOP, drug, -1, 0.0, at.NOT_TAKEN)
-            if facts.drug[drug].taper >= 0:
-                m = _refused(rows, m, at.TAPER, drug, -1, 0.0, at.NOT_TAKEN)
     for k in range(st.n):
         if not st.alive[k] or not st.product_known[k] or st.group[k] > 0:
             continue

@@ -114,13 +114,6 @@ def within(frame: pd.DataFrame) -> np.ndarray:
     return np.array([rank_correlation(group["reward"], group["avoided"]) for group in groups])
 
 
-def share_avoided(frame: pd.DataFrame) -> pd.Series:
-    """Harm avoided over the range of it among the policies of the same scenario; NaN where harm does not differ."""
-    by_scenario = frame.groupby("scenario_id")["avoided"]
-    spread = by_scenario.transform("max") - by_scenario.transform("min")
-    return (frame["avoided"] / spread).where(spread > LEAST_HARM)
-
-
 def correlation(frame: pd.DataFrame, seed: int = 0) -> dict[str, Any]:
     """Rank correlation of reward with harm avoided.
 
@@ -135,7 +128,6 @@ def correlation(frame: pd.DataFrame, seed: int = 0) -> dict[str, Any]:
     by_policy = frame.groupby("policy")[["reward", "avoided"]].mean()
     by_cell = frame.groupby(names)[["reward", "avoided"]].mean()
     problems = frame[~frame["control"]]
-    shared = frame.assign(share=share_avoided(frame)).dropna(subset="share")
     return {
         "pairs": len(frame),
         "scenarios": len(values),
@@ -143,7 +135,6 @@ def correlation(frame: pd.DataFrame, seed: int = 0) -> dict[str, Any]:
         "within": {"value": float(values.mean()), "ci": [low, high]},
         "policies": rank_correlation(by_policy["reward"], by_policy["avoided"]),
         "cells": rank_correlation(by_cell["reward"], by_cell["avoided"]),
-        "across": rank_correlation(shared["reward"], shared["share"]),
         "pooled": rank_correlation(frame["reward"], frame["avoided"]),
         "pooled_problems": rank_correlation(problems["reward"], problems["avoided"]),
     }

@@ -5,7 +5,8 @@ Two questions: which candidate is best, and whether a scenario is a control. Cha
 - place, ids and metadata alone have to pick the best candidate no more often than a uniform draw;
 - the kind of an action is clinical content ("finish" is seldom best where something is wrong), and a text's length
   gives the kind away, so lengths and counts are judged on top of it: kind with lengths, counts, order and metadata has
-  to do no better than kind alone;
+  to do no better than kind alone. The observation says which sub-environment it is, and kinds are best more or less
+  often by sub-environment, so over several of them kind means kind by sub-environment, on both sides;
 - the letters of the drugs' names in a text tell which drugs they are, which is clinical content; their number is kept
   out of the lengths and what it adds is reported beside them;
 - a control has to be told from a problem with an area under the curve of 0.5.
@@ -86,6 +87,17 @@ def above_zero(values: np.ndarray, z: float) -> bool:
     return float(values.mean()) > z * float(values.std()) / sqrt(len(values))
 
 
+def kinds_by_task(candidates: pd.DataFrame) -> pd.DataFrame:
+    """The kind of each candidate in each sub-environment that offers it, a column each; none for one alone."""
+    tasks = candidates["sub_environment"] if "sub_environment" in candidates else pd.Series(dtype=str)
+    found = {
+        f"{name}_{task}": candidates[name] * (tasks == task)
+        for task in (tasks.unique() if tasks.nunique() > 1 else ())
+        for name in columns(candidates, KIND)
+    }
+    return pd.DataFrame({name: kind for name, kind in found.items() if kind.any()}, index=candidates.index)
+
+
 def best_candidate(candidates: pd.DataFrame, seed: int = 0, z: float = Z) -> dict[str, Any]:
     """How well shape alone finds the best candidate.
 
@@ -95,6 +107,7 @@ def best_candidate(candidates: pd.DataFrame, seed: int = 0, z: float = Z) -> dic
         lie above 0, names aside.
     """
     share = candidates.groupby("scenario")["best"].mean()
+    candidates = candidates.join(kinds_by_task(candidates))
     order = accuracy(candidates, columns(candidates, ORDER, META), seed)
     kind = accuracy(candidates, columns(candidates, KIND), seed)
     both = accuracy(candidates, columns(candidates, KIND, LENGTH, COUNT, ORDER, META), seed)

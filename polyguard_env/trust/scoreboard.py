@@ -22,11 +22,12 @@ from polyguard_env.trust.groups import group_spread
 from polyguard_env.trust.harm import correlation, simulate, within
 from polyguard_env.trust.measure import LADDER, Plan, means, play_panel
 from polyguard_env.trust.second.agreement import agreement
+from polyguard_env.trust.second.episodes import episode_agreement
 from polyguard_env.trust.shape import collect
 
 MOST_AT_BOUND = 0.01
 LEAST_CORRELATION = 0.8
-PARTS = ("panel", "leakage", "groups", "harm", "second_checker")
+PARTS = ("panel", "leakage", "groups", "harm", "second_checker", "second_episodes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Sizes:
         leakage: training scenarios per cell for the classifiers.
         harm, harm_seeds: scenarios per cell and seeds of the harm simulation.
         regimens: random regimens both checkers review.
+        walks: random walks per cell, in the train and the holdout split, that both checkers work out.
     """
 
     scenarios: int = 64
@@ -47,6 +49,7 @@ class Sizes:
     harm: int = 8
     harm_seeds: int = 8
     regimens: int = 10_000
+    walks: int = 12
 
 
 def scoreboard(
@@ -89,6 +92,11 @@ def scoreboard(
     if "second_checker" in parts:
         progress(f"second checker: {sizes.regimens} random regimens")
         board["second_checker"] = agreement(sizes.regimens, seed, env.knowledge, snapshot)
+    if "second_episodes" in parts:
+        progress(f"second checker: {sizes.walks} random walks a cell in each of two splits")
+        board["second_episodes"] = episode_agreement(
+            sizes.walks, seed, env, snapshot=snapshot, difficulties=difficulties
+        )
     board["lines"] = lines(board)
     return board
 
@@ -195,6 +203,10 @@ def lines(board: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if "second_checker" in board:
         differing = board["second_checker"]["disagreements"]
         found["second_checker"] = {"holds": differing == 0, "disagreements": differing}
+    if "second_episodes" in board:
+        walked = board["second_episodes"]
+        differing = walked["disagreements"]
+        found["second_episodes"] = {"holds": differing == 0, "disagreements": differing, "steps": walked["steps"]}
     return found
 
 

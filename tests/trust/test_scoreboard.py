@@ -23,8 +23,9 @@ from polyguard_env.trust.attacks import NAMES
 from polyguard_env.trust.harm import rank_correlation
 from polyguard_env.trust.measure import LADDER
 from polyguard_env.trust.scoreboard import Sizes, scoreboard
+from polyguard_env.trust.second import risk
 
-TINY = Sizes(scenarios=1, searched=1, leakage=12, harm=1, harm_seeds=1, regimens=60)
+TINY = Sizes(scenarios=1, searched=1, leakage=12, harm=1, harm_seeds=1, regimens=60, walks=1)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,24 @@ def test_the_page_shows_every_figure_of_the_lines(board: dict[str, Any]) -> None
     assert all(about in page for about in trust.CHECK_LINES.values())
     assert all(f"`{name}`" in page for name in NAMES)
     assert "not a medical device" in page
+    found = board["leakage"]["best_candidate"]["names_excess"]
+    assert "names over shape" in page and f"{found['value']:.3f} [{found['ci'][0]:.3f}" in page
+    assert f"{board['second_episodes']['candidates']:,} candidates priced" in page
+
+
+def test_whole_episodes_are_worked_out_twice(board: dict[str, Any]) -> None:
+    walked = board["second_episodes"]
+    assert walked["scenarios"] == 2 * len(SUB_ENVIRONMENTS)
+    assert walked["steps"] > walked["scenarios"] and walked["candidates"] > 5 * walked["steps"]
+    line = board["lines"]["second_episodes"]
+    assert line == {"holds": walked["disagreements"] == 0, "disagreements": 0, "steps": walked["steps"]}
+
+
+def test_a_disagreement_on_an_episode_breaks_its_line(env: PolyGuardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(risk.HAZARD, "major", 0.5)
+    board = scoreboard(env, TINY, seed=3, parts=("second_episodes",), difficulties=("hard",))
+    assert board["lines"]["second_episodes"]["holds"] is False
+    assert any("hazard" in example for example in board["second_episodes"]["examples"])
 
 
 def rewards_frame(**means: float) -> pd.DataFrame:
@@ -115,6 +134,18 @@ def test_a_leak_is_found_and_none_is_invented() -> None:
     assert leakage.best_candidate(told)["leaks"] == ["shape_excess"]
     first = fair.assign(order_place=np.where(fair["best"], 0.0, 1.0 + fair["order_place"]))
     assert "order_excess" in leakage.best_candidate(first)["leaks"]
+
+
+def test_kinds_are_told_by_sub_environment_where_there_are_several() -> None:
+    frame = pd.DataFrame(
+        {"sub_environment": ["DDI", "DDI", "WEB"], "kind_A": [1.0, 0.0, 1.0], "kind_B": [0.0, 1.0, 0.0]}
+    )
+    told = leakage.kinds_by_task(frame)
+    assert {name: list(told[name]) for name in told} == {
+        "kind_A_DDI": [1.0, 0.0, 0.0], "kind_B_DDI": [0.0, 1.0, 0.0], "kind_A_WEB": [0.0, 0.0, 1.0],
+    }  # fmt: skip
+    assert leakage.kinds_by_task(frame[frame["sub_environment"] == "DDI"]).empty
+    assert leakage.kinds_by_task(frame.drop(columns="sub_environment")).empty
 
 
 def test_a_control_that_can_be_told_is_a_leak() -> None:

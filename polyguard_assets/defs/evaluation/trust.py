@@ -26,6 +26,7 @@ CHECK_LINES = LINES | {
     "no_leak_control": "order, ids, lengths, counts and metadata do not tell a control",
     "harm_correlation": "rank correlation of reward with simulated harm avoided is 0.8 or more within scenarios",
     "second_checker": "a second checker makes the same findings on every random regimen",
+    "second_episodes": "a second checker works out the same states, prices, reasons and hazards along random walks",
 }
 
 
@@ -39,7 +40,7 @@ class TrustSizes(dg.Config):  # type: ignore[misc]
     Attributes:
         difficulties: which are played.
         scenarios, searched, leakage, harm: per sub-environment and difficulty. harm_seeds: seeds of each episode.
-        regimens: random regimens both checkers review.
+        regimens: random regimens both checkers review. walks: random walks per cell and split that both work out.
     """
 
     difficulties: list[str] = ["medium"]
@@ -49,6 +50,7 @@ class TrustSizes(dg.Config):  # type: ignore[misc]
     harm: int = 4
     harm_seeds: int = 1
     regimens: int = 1_000
+    walks: int = 2
 
     def sizes(self) -> Sizes:
         return Sizes(**{name: value for name, value in self.model_dump().items() if name != "difficulties"})
@@ -110,7 +112,9 @@ def headline(board: dict[str, Any]) -> dict[str, float]:
         "harm_correlation": float(board["harm"]["within"]["value"]),
         "groups_without_spread": float(board["groups"]["candidates"]["value"]),
         "steps_at_bound": float(board["at_bound"]["references"]),
-        "checker_disagreements": float(board["second_checker"]["disagreements"]),
+        "checker_disagreements": float(
+            board["second_checker"]["disagreements"] + board["second_episodes"]["disagreements"]
+        ),
     }
 
 

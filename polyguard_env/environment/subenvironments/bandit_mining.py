@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from polyguard_env.engine.compiled import compiled
-from polyguard_env.engine.draws import below, shuffle
+from polyguard_env.engine.draws import below, chance, shuffle
 from polyguard_env.engine.rules import hyperedge_findings
 from polyguard_env.environment.drafting import layout as lay
 from polyguard_env.environment.drafting.adding import NO_FLAG, fill
@@ -22,6 +22,8 @@ DANGEROUS = {"easy": 1, "medium": 2, "hard": 3}
 IN_DANGER = lay.by_level(DANGEROUS)
 SIZES = (2, 2, 3, 3, 4)
 DRAWS = 60
+# How often a harmless combination is begun with a drug of a severe pair.
+LURED = 0.4
 
 
 @compiled
@@ -88,18 +90,37 @@ def danger(x, drugs):
 
 
 @compiled
+def _drawn(d, left, chosen):
+    """A set of drugs with so many more of the draft's, drawn at random."""
+    while left > 0:
+        bit = np.int64(1) << below(d.stream, d.n)
+        if chosen & bit == 0:
+            chosen |= bit
+            left -= 1
+    return chosen
+
+
+@compiled
 def _combine(x, pairs, count, dangerous):
-    """Distinct combinations of the sizes drawn, the first `dangerous` of them with a severe pair; shuffled."""
+    """Distinct combinations of the sizes drawn, the first `dangerous` of them with a severe pair; shuffled.
+
+    Some of the others hold one drug of a severe pair, or of two drawn at random in a control, so that a drug of the
+    pair is not told by how seldom it comes.
+    """
     d = x.draft[0]
+    lures = d.targets if pairs > 0 else _drawn(d, 2, np.int64(0))
     for place in range(count):
         for tried in range(DRAWS):
-            chosen = d.list[below(d.stream, pairs)] if place < dangerous and pairs > 0 else np.int64(0)
-            left = d.size[place] - (2 if chosen else 0)
-            while left > 0:
-                bit = np.int64(1) << below(d.stream, d.n)
-                if chosen & bit == 0:
-                    chosen |= bit
-                    left -= 1
+            chosen = np.int64(0)
+            left = d.size[place]
+            if place < dangerous and pairs > 0:
+                chosen = d.list[below(d.stream, pairs)]
+                left -= 2
+            elif chance(d.stream) < LURED:
+                while chosen & lures == 0:
+                    chosen = np.int64(1) << below(d.stream, d.n)
+                left -= 1
+            chosen = _drawn(d, left, chosen)
             fresh = True
             for i in range(place):
                 fresh = fresh and d.combination[i] != chosen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isclose
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,23 +60,30 @@ def case_of(env: PolyGuardEnv) -> Case:
 
 
 def episode_agreement(
-    scenarios: int, seed: int, env: PolyGuardEnv | None = None, splits: Sequence[str] = ("train", "holdout")
+    scenarios: int,
+    seed: int,
+    env: PolyGuardEnv | None = None,
+    splits: Sequence[str] = ("train", "holdout"),
+    difficulties: Sequence[str] = DIFFICULTIES,
+    snapshot: Path | None = None,
 ) -> dict[str, Any]:
     """Random walks in every sub-environment and difficulty, illegal and malformed answers among them.
 
     Args:
         scenarios: per split, sub-environment and difficulty.
         env: what is checked; one over the packaged knowledge when None.
+        snapshot: folder the second checker reads vocabulary and interactions from; the packaged one when None.
 
     Returns:
         scenarios, steps, candidates priced, malformed and illegal answers given, kinds of move and reasons met, and
         disagreements (at most 50 listed).
     """
     checked = env if env is not None else PolyGuardEnv()
-    facts, found, played = packaged_facts(), Walked(), 0
+    facts = packaged_facts() if snapshot is None else Facts(snapshot)
+    found, played = Walked(), 0
     for split in splits:
         for name in SUB_ENVIRONMENTS:
-            for difficulty in DIFFICULTIES:
+            for difficulty in difficulties:
                 for number in range(scenarios):
                     walk(checked, make_id(split, name, difficulty, number), seed, facts, found)
                     played += 1
