@@ -193,7 +193,7 @@ ENGINE = "the_engine_finds_what_the_review_finds"
 ENGINE_MUTANTS = [
     *(
         Mutant(f"no {name} rows in the engine", ENGINE, fact("drug", name, 0))
-        for name in ("renal", "hepatic", "disease", "gene", "burden", "edge", "duplicate")
+        for name in ("renal", "hepatic", "disease", "gene", "burden", "sides", "duplicate")
     ),
     Mutant("no interactions in the engine", ENGINE, fact("hash_value", None, -1)),
     Mutant("every interaction minor in the engine", ENGINE, fact("edge", "severity", 1)),

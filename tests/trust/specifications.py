@@ -291,14 +291,19 @@ def stated_confidence_is_scored_by_being_right(env: PolyGuardEnv) -> None:
 
 def facts_have_to_exist_and_support(env: PolyGuardEnv) -> None:
     name = "explanation_grounding_score"
-    for scenario_id in known_ids("DDI", "easy", False)[:3]:
+    seen = 0
+    for scenario_id in known_ids("DDI", "easy", False):
         best = best_of(env, first(env, scenario_id))
+        if best.action_type in LOOKS:
+            continue  # a look-up lessens no finding, so there is nothing to cite for it
+        seen += 1
         support = env.supporting_facts(best.candidate_id)
         scores = []
         for cited in (support, ["invented#fact"], [], [*support[:1], "invented#fact"]):
             first(env, scenario_id)
             scores.append(step(env, best, evidence_ids=cited).columns[name])
         assert scores == pytest.approx([1.0, 0.0, 0.0, 0.5], abs=1e-6)
+    assert seen >= 3
 
 
 def a_better_move_is_the_more_efficient(env: PolyGuardEnv) -> None:
