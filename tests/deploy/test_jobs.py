@@ -20,7 +20,8 @@ from polyguard_assets.launchers.travel import plan, returned
 from polyguard_assets.paths import model_folder
 from polyguard_assets.training.evaluate_config import EvaluateConfig
 from polyguard_env.errors import PolyGuardError
-from tests.deploy.hub_double import TOKEN, USER, HubDouble, hub_double
+from tests.deploy.hub_double import hub_double
+from tests.deploy.hub_state import TOKEN, USER, HubDouble
 
 IDS = ["train-DDI-easy-000001", "train-DDI-easy-000002"]
 

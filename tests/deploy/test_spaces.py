@@ -22,7 +22,8 @@ from polyguard_assets.paths import project_root
 from polyguard_assets.spaces import SpacePlan, deploy
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import snapshot_folder
-from tests.deploy.hub_double import TOKEN, USER, HubDouble, hub_double
+from tests.deploy.hub_double import hub_double
+from tests.deploy.hub_state import TOKEN, USER, HubDouble
 
 CARD = space_files.card("Small", "A small Space.").encode()
 SERVES = b"""import http.server, os
