@@ -37,9 +37,26 @@ class Block:
         Raises:
             TypeError: not the dtype, dimensions or order of the field.
         """
+        table[self.span(field)] = self.entry(field, array)
+
+    def span(self, field: str) -> slice:
+        """The words of a table that are about a field."""
+        start = WORDS * self.places[field]
+        return slice(start, start + WORDS)
+
+    def entry(self, field: str, array: np.ndarray) -> tuple[int, int, int]:
+        """What a table says of an array: its address and two lengths.
+
+        Raises:
+            TypeError: not the dtype, dimensions or order of the field.
+        """
         kind = self.kinds[field]
         wanted = (np.dtype(np.int64), 1) if isinstance(kind, Block) else (np.dtype(kind[0]), kind[1])
         if (array.dtype, array.ndim) != wanted or not array.flags.c_contiguous:
             raise TypeError(f"{self.name}.{field}: {array.dtype}, {array.ndim} dimensions; expected {wanted}")
-        start = WORDS * self.places[field]
-        table[start : start + WORDS] = array.ctypes.data, array.shape[0], array.shape[1] if array.ndim == 2 else 1
+        return address_of(array), array.shape[0], array.shape[1] if array.ndim == 2 else 1
+
+
+def address_of(array: np.ndarray) -> int:
+    """Where an array's memory begins."""
+    return int(array.__array_interface__["data"][0])

@@ -6,14 +6,19 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from polyguard_env.engine import layout as at
 from polyguard_env.engine import machine_code
+from polyguard_env.engine.blocks import address_of
 from polyguard_env.engine.facts import FactTable
 from polyguard_env.engine.folder import kept
 from polyguard_env.engine.machine_code import CodeError, Run
+
+OF_THREAD = ("work", "scratch", "scratch_words")
 
 
 class Workspace:
@@ -22,7 +27,8 @@ class Workspace:
     def __init__(self) -> None:
         self.work = np.zeros(1, dtype=at.WORK)
         self.scratch = np.zeros(1, dtype=at.STATE)
-        self.arrays = {"work": self.work, "scratch": self.scratch, "scratch_words": words_of(self.scratch)}
+        arrays = (self.work, self.scratch, words_of(self.scratch))
+        self.entries = [(at.CALL.span(name), at.CALL.entry(name, array)) for name, array in zip(OF_THREAD, arrays)]
 
 
 _LOCAL = threading.local()
@@ -80,17 +86,18 @@ class Call:
     """
 
     def __init__(self, table: FactTable, arrays: Mapping[str, np.ndarray]) -> None:
-        self.table = at.CALL.table()
-        self._address = self.table.ctypes.data
-        self._workspace: Workspace | None = None
-        self._rules: Run
-        self._held: dict[str, np.ndarray] = {}
-        self.put("facts", table.block)
-        for name, array in arrays.items():
+        self._begin(at.CALL.table(), {"facts": table.block, **arrays})
+        for name, array in self._held.items():
             self.put(name, array)
-        missing = at.CALL.places.keys() - self._held.keys() - Workspace().arrays.keys()
+        missing = at.CALL.places.keys() - self._held.keys() - set(OF_THREAD)
         if missing:
             raise TypeError(f"no array for {sorted(missing)}")
+
+    def _begin(self, words: np.ndarray, held: dict[str, np.ndarray]) -> None:
+        self.table, self._held = words, held
+        self._address = address_of(words)
+        self._workspace: Workspace | None = None
+        self._rules: Run
 
     def put(self, name: str, array: np.ndarray) -> None:
         """Let a field be this array."""
@@ -103,13 +110,71 @@ class Call:
         Args:
             address: of the table of a block that holds the call's own, for operations that need more than a call.
         """
-        space = workspace()
-        if space is not self._workspace:
-            for name, array in space.arrays.items():
-                self.put(name, array)
+        space: Workspace | None = getattr(_LOCAL, "workspace", None)
+        if space is None or space is not self._workspace:
+            space = workspace()
+            for place, entry in space.entries:
+                self.table[place] = entry
             self._workspace, self._rules = space, _RULES[0]
         self._rules(operation, self._address if address is None else address)
         return space
+
+
+class OneCall(Call):
+    """A call over one episode, with all it works on in one piece of memory but the scenario, which is `put`.
+
+    Attributes:
+        memory: a record with a field for each of the call's arrays, and the state in `states`; shape (1,).
+    """
+
+    def __init__(self, table: FactTable) -> None:
+        form = _form(len(table.facts.weights))
+        self.memory = form.memory.copy()
+        words = self.memory["words"][0]
+        self._begin(words, {"facts": table.block})
+        words[form.relative] += self._address - form.start
+        self.put("facts", table.block)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What the memory of every call over one episode looks like.
+
+    Attributes:
+        memory: its arrays as they are at first; the table counts addresses from the start of the memory.
+        relative: which words of the table are such addresses.
+        start: where the table begins.
+    """
+
+    memory: np.ndarray
+    relative: np.ndarray
+    start: int
+
+
+@cache
+def _form(columns: int) -> _Form:
+    parts = rooms(1, columns)
+    table = at.CALL.table()
+    dtype = np.dtype(
+        [("words", table.dtype, table.shape), ("states", at.STATE)]
+        + [(name, array.dtype, array.shape) for name, array in parts.items()],
+        align=True,
+    )
+    fields = dtype.fields
+    assert fields is not None
+    states = np.zeros(1, dtype=at.STATE)
+    relative = []
+    raw = words_of(states)
+    for name, array in {**parts, "states": states, "raw": raw, "starts": states, "start_words": raw}.items():
+        place = at.CALL.span(name)
+        table[place] = at.CALL.entry(name, array)
+        table[place.start] = fields[name if name in parts else "states"][1]
+        relative.append(place.start)
+    memory = np.zeros(1, dtype=dtype)
+    memory["words"][0] = table
+    for name, array in parts.items():
+        memory[name][0] = array
+    return _Form(memory, np.array(relative), int(fields["words"][1]))
 
 
 def rooms(episodes: int, columns: int) -> dict[str, np.ndarray]:

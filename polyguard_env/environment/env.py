@@ -56,7 +56,7 @@ class PolyGuardEnv:
         # Of how many topics of `_fetched` the passages are there.
         self._brought = 0
         self._passages: list[dict[str, Any]] = []
-        self._verdict: tuple[float, dict[str, float], bool, tuple[str, ...]] | None = None
+        self._verdict: tuple[float, bool, tuple[str, ...]] | None = None
         self._person: tuple[Scenario | None, tuple[str, ...], dict[str, Any]] = (None, (), {})
 
     def reset(
@@ -126,8 +126,9 @@ class PolyGuardEnv:
         Raises:
             PolyGuardError: no episode is running, or it has ended.
         """
-        self._running()
         episode = self._episode
+        if self._scenario is None or episode.ended:
+            self._running()
         known = 0 <= place < episode.offered
         topic = episode.fetched(place) if known and episode.legal(place) else ""
         self._take(place if known else -1, topic, 0 if known else ID_MISMATCH, None, 0, 0)
@@ -295,7 +296,7 @@ class PolyGuardEnv:
         reward, named, legal, events = self._episode.take(choice, reasons, confidence, cited, hits)
         if topic:
             self._fetched.append(topic)
-        self._verdict = reward, dict(zip(COLUMNS, self._episode.columns, strict=True)), legal, named
+        self._verdict = reward, legal, named
         self._rewards.append(reward)
         self._events += events
         self._candidates = None
@@ -333,8 +334,10 @@ class PolyGuardEnv:
         regimen = known_regimen(state, scenario, self.index)
         evidence = self._evidence(scenario)
         info: dict[str, Any] = {"harm_events": len(self._events)}
-        reward, columns, legal, reasons = self._verdict or (None, {}, False, ())
+        reward, columns = None, {}
         if self._verdict:
+            reward, legal, reasons = self._verdict
+            columns = dict(zip(COLUMNS, episode.columns, strict=True))
             info |= {"legal": legal, "reasons": list(reasons)}
         if ended:
             info |= {"events": list(self._events), "episode_reward": self.episode_reward()}
