@@ -119,4 +119,4 @@ class Pricer:
 
 def _named(text: str, candidates: list[Candidate] | tuple[Candidate, ...]) -> int | None:
     """The place of the candidate an answer names, None when it names none."""
-    return read_answer(chosen(text, candidates), candidates)[0]
+    return read_answer(chosen(text, candidates), [entry.candidate_id for entry in candidates], candidates)[0]

@@ -35,13 +35,21 @@ def at_start(env: PolyGuardEnv, scenario_id: str, seed: int) -> dict[str, float]
 
     def in_words() -> list[Candidate]:
         return [
-            trusted(Candidate, {"candidate_id": f"c{n}", "action_type": kind, "targets": [*targets], "text": text})
-            for n, (kind, targets, text), _ in episode.candidates()
+            trusted(
+                Candidate,
+                {
+                    "candidate_id": f"c{number}",
+                    "action_type": words.action_type,
+                    "targets": [*words.targets],
+                    "text": words.text,
+                },
+            )
+            for number, words in zip(*episode.offers(), strict=True)
         ]
 
     work: dict[str, Callable[[], object]] = {
         "typed action": lambda: PolyGuardAction(candidate_id=action.candidate_id, confidence=0.5),
-        "answer read": lambda: read_answer(action, held),
+        "answer read": lambda: read_answer(action, [candidate.candidate_id for candidate in held], held),
         "candidates in words": in_words,
         "what shows of the state": episode.shown,
         "regimen as known": lambda: known_regimen(shown, scenario, index),

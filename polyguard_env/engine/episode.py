@@ -20,6 +20,9 @@ NAN = float("nan")
 NOW = ("finished", "step", "n", "candidates", "day", "known", "chart_known", "tested", "withdrawals")
 OF_WHOLE = {operations.OF_LOAD: ("load:regimen", "burden"), operations.OF_UNKNOWN: ("unknown:record", "unknown")}
 
+# What of a state an agent may be shown lies between these fields; the days a drug was taken lie between the spans.
+STANDING = (slice(at.byte_of("n"), at.byte_of("days")), slice(at.byte_of("tapering"), at.byte_of("w_severity")))
+
 
 class Episode:
     """One episode: a state of the engine and its scenario.
@@ -37,6 +40,7 @@ class Episode:
         self._call = OneCall(engine.table)
         room, states = self._call.memory, self._call.memory["states"]
         state = self.state = states[0]
+        self._memory = view(states.view(np.uint8))
         # Reading through a memoryview takes a quarter of the time that numpy's own way takes.
         self._choice, self._noted, self._stated, self._cited, self._hits, self._seed, self._reward = (
             view(room[name][0]) for name in ("choices", "reasons", "confidence", "cited", "hits", "seeds", "rewards")
@@ -121,20 +125,22 @@ class Episode:
         """True when a candidate of this step is legal."""
         return self._reason[choice] == 0
 
-    def candidates(self) -> list[tuple[int, Words, str]]:
-        """Number, words and the reason against it ("" for a legal one) of each candidate."""
+    def offers(self) -> tuple[list[int], list[Words]]:
+        """Number and words of each candidate."""
         n = self._offered[0]
         naming, scenario = self.engine.naming, self.scenario
         group: dict[int, int] = {}
         if scenario.products:
-            group = {d: g for d, g, alive in zip(self._drug.tolist(), self._group.tolist(), self._alive) if alive}
-        return [
-            (number, naming.candidate(scenario, kind, a, b, value, group.get(a, 0)), at.REASONS[reason])
-            for number, kind, a, b, value, reason in zip(
-                self._number[:n].tolist(), self._kind[:n].tolist(), self._a[:n].tolist(), self._b[:n].tolist(),
-                self._value[:n].tolist(), self._reason[:n].tolist(), strict=True,
-            )
-        ]  # fmt: skip
+            group = {d: g for d, g, alive in zip(self._drug, self._group, self._alive, strict=True) if alive}
+        rows = zip(
+            self._kind[:n].tolist(), self._a[:n].tolist(), self._b[:n].tolist(), self._value[:n].tolist(), strict=True
+        )
+        words = [naming.candidate(scenario, kind, a, b, value, group.get(a, 0)) for kind, a, b, value in rows]
+        return self._number[:n].tolist(), words
+
+    def reasons(self) -> list[str]:
+        """The reason against each candidate, "" for a legal one."""
+        return [at.REASONS[reason] for reason in self._reason[: self._offered[0]]]
 
     def prices(self) -> list[float]:
         """The reward of each candidate, stated with certainty and citing nothing."""
@@ -170,6 +176,11 @@ class Episode:
         drugs = self.engine.table.drugs
         rows = zip(self._drug[:n].tolist(), self._dose[:n].tolist(), self._alive[:n].tolist(), strict=True)
         return {drugs[drug]: dose for drug, dose, alive in rows if alive}
+
+    def standing(self) -> tuple[bytes, ...]:
+        """What `shown` follows from, as bytes; a little more is in it."""
+        memory = self._memory
+        return tuple([memory[span].tobytes() for span in STANDING])
 
     def shown(self) -> Shown:
         """What of the state the agent may see."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.facts import KIDNEY, FactTable
@@ -21,10 +23,26 @@ VERBS = {
     at.INCREASE: "increase",
     at.ADD: "add",
 }
-# Kinds whose words depend on the scenario: its products, its combinations, the measurements it hides.
-OWN_WORDS = frozenset({at.DECOMPOSE, at.TEST, at.ORDER})
 
-Words = tuple[ActionType, tuple[str, ...], str]
+
+class Words(NamedTuple):
+    """A candidate in words.
+
+    Attributes:
+        targets, text: as in a `Candidate`.
+        json: what follows the id in its JSON form.
+    """
+
+    action_type: ActionType
+    targets: tuple[str, ...]
+    text: str
+    json: bytes
+
+    @classmethod
+    def of(cls, action_type: ActionType, targets: tuple[str, ...], text: str) -> Words:
+        """The words with their JSON form."""
+        told = orjson.dumps({"action_type": action_type, "targets": targets, "text": text})
+        return cls(action_type, targets, text, b'",' + told[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +67,7 @@ class Naming:
 
     def __init__(self, table: FactTable) -> None:
         self.table = table
-        self._words: dict[tuple[int, int, int, float], Words] = {}
+        self._words: dict[tuple[Any, ...], Words] = {}
 
     def candidate(self, scenario: Scenario, kind: int, a: int, b: int, value: float, group: int) -> Words:
         """What a candidate is, acts on and says.
@@ -57,30 +75,36 @@ class Naming:
         Args:
             group: number of the product that the target belongs to, 0 for none.
         """
+        key: tuple[Any, ...] = (kind, a, b, value)
         if group > 0 and kind in (at.STOP, at.TAPER):
-            name = scenario.products[group - 1].name
-            return at.KINDS[kind], (name,), f"{VERBS[kind]} {name}"
-        if kind in OWN_WORDS:
-            return self._own(scenario, kind, a)
-        key = (kind, a, b, value)
+            key = (kind, scenario.products[group - 1].name)
+        elif kind == at.DECOMPOSE:
+            key = (kind, scenario.products[a - 1].name)
+        elif kind == at.TEST:
+            key = (kind, *scenario.combinations[a])
+        elif kind == at.ORDER:
+            key = (kind, self.measurement(scenario, a))
         found = self._words.get(key)
         if found is None:
             if len(self._words) >= KEPT:
                 self._words.clear()
-            found = self._words[key] = self._shared(kind, a, b, value)
+            words = self._own(*key) if isinstance(key[1], str) else self._shared(kind, a, b, value)
+            found = self._words[key] = Words.of(*words)
         return found
 
-    def _own(self, scenario: Scenario, kind: int, a: int) -> Words:
+    def _own(self, kind: int, *names: str) -> tuple[ActionType, tuple[str, ...], str]:
+        """Words that depend on the scenario: its products, its combinations, the measurements it hides."""
         if kind == at.DECOMPOSE:
-            name = scenario.products[a - 1].name
-            return at.KINDS[kind], (name,), f"take apart {name}"
-        if kind == at.TEST:
-            drugs = scenario.combinations[a]
-            return at.KINDS[kind], drugs, "test " + " + ".join(drug_word(name) for name in drugs)
-        measurement = self.measurement(scenario, a)
-        return at.KINDS[kind], (measurement,), f"check {measurement_word(measurement)}"
+            text = f"take apart {names[0]}"
+        elif kind == at.TEST:
+            text = "test " + " + ".join(drug_word(name) for name in names)
+        elif kind == at.ORDER:
+            text = f"check {measurement_word(names[0])}"
+        else:
+            text = f"{VERBS[kind]} {names[0]}"
+        return at.KINDS[kind], names, text
 
-    def _shared(self, kind: int, a: int, b: int, value: float) -> Words:
+    def _shared(self, kind: int, a: int, b: int, value: float) -> tuple[ActionType, tuple[str, ...], str]:
         drugs = self.table.drugs
         action = at.KINDS[kind]
         if kind == at.FINISH:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,6 +53,17 @@ def trusted(kind: type[M], values: dict[str, Any]) -> M:
     set_slot(message, "__pydantic_extra__", None)
     set_slot(message, "__pydantic_private__", None)
     return message
+
+
+class Offered(Protocol):
+    """A candidate less its id."""
+
+    @property
+    def action_type(self) -> ActionType: ...
+    @property
+    def targets(self) -> Sequence[str]: ...
+    @property
+    def text(self) -> str: ...
 
 
 class Candidate(Message):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from polyguard_env.engine import layout as at
-from polyguard_env.environment.messages import Candidate, PolyGuardAction
+from polyguard_env.environment.messages import Offered, PolyGuardAction
 
 PARSER_EXPLOIT, ID_MISMATCH, UNREADABLE = 1 << at.PARSER_EXPLOIT, 1 << at.ID_MISMATCH, 1 << at.UNREADABLE
 EXPLOIT = re.compile(
@@ -14,10 +15,13 @@ EXPLOIT = re.compile(
 )
 
 
-def read_answer(action: PolyGuardAction, candidates: Sequence[Candidate]) -> tuple[int | None, int]:
+def read_answer(action: PolyGuardAction, ids: Sequence[str], candidates: Sequence[Offered]) -> tuple[int | None, int]:
     """Find the candidate an answer names.
 
     Only an exact candidate id, or an exact action text (case and outer white space aside), counts.
+
+    Args:
+        ids, candidates: of the step, in order.
 
     Returns:
         The candidate's index or None, and the bits of the named reasons found.
@@ -25,26 +29,30 @@ def read_answer(action: PolyGuardAction, candidates: Sequence[Candidate]) -> tup
     if EXPLOIT.search(action.text) or EXPLOIT.search(action.candidate_id):
         return None, PARSER_EXPLOIT
     if action.candidate_id:
-        place = next((i for i, c in enumerate(candidates) if c.candidate_id == action.candidate_id), None)
-        if place is None:
+        if action.candidate_id not in ids:
             return None, ID_MISMATCH
-        if action.text and normal(action.text) != normal(candidates[place].text):
+        place = ids.index(action.candidate_id)
+        if action.text and normal(action.text) != kept_normal(candidates[place].text):
             return None, ID_MISMATCH
     else:
         wanted = normal(action.text)
-        place = next((i for i, c in enumerate(candidates) if c.text == wanted), None)
-        if place is None:
-            place = next((i for i, c in enumerate(candidates) if normal(c.text) == wanted), None)
-        if place is None:
-            named = [i for i, c in enumerate(candidates) if normal(c.text) in wanted] if wanted else []
+        told = [kept_normal(c.text) for c in candidates]
+        exact = next((i for i, c in enumerate(candidates) if c.text == wanted), None)
+        if exact is None and wanted not in told:
+            named = [i for i, text in enumerate(told) if text in wanted] if wanted else []
             return None, PARSER_EXPLOIT if len(named) > 1 else UNREADABLE
+        place = told.index(wanted) if exact is None else exact
     candidate = candidates[place]
     if action.action_type is not None and action.action_type is not candidate.action_type:
         return None, ID_MISMATCH
-    if action.targets and action.targets != candidate.targets:
+    if action.targets and action.targets != list(candidate.targets):
         return None, ID_MISMATCH
     return place, 0
 
 
 def normal(text: str) -> str:
     return " ".join(text.lower().split())
+
+
+# For candidates' texts, which come again; what agents write does not.
+kept_normal = lru_cache(maxsize=50_000)(normal)

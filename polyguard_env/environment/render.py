@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from polyguard_env.environment.episode import Scenario
-from polyguard_env.environment.messages import Candidate
+from polyguard_env.environment.messages import Offered
 from polyguard_env.environment.observed import (
     KIDNEY,
     Shown,
@@ -66,7 +66,7 @@ def estimated_tokens(text: str) -> int:
 def compact_text(
     patient: Mapping[str, Any],
     regimen: Sequence[Mapping[str, Any]],
-    candidates: Sequence[Candidate],
+    candidates: Sequence[Offered],
     state: Shown,
     scenario: Scenario,
     index: RuleIndex,
@@ -78,60 +78,92 @@ def compact_text(
         patient, regimen: as `known_patient` and `known_regimen` give them.
         evidence: passages fetched so far and results of tests, oldest first, each with text and, for a passage, a year.
     """
-    acted = {candidate.targets[0] for candidate in candidates if candidate.targets}
-    pool = scenario.sub_environment == "BANDIT_MINING"
-    if pool:
-        acted = {drug_id for candidate in candidates for drug_id in candidate.targets}
-    style = "pool" if pool else "range" if scenario.sub_environment == "PRECISION_DOSING" else ""
-    person = _person(_person_key(patient, state, scenario), index)
-    texts = [candidate.text for candidate in candidates]
-    options = "Options: " + ("; ".join(texts) if texts else "none")
-    fixed = sum([estimated_tokens(text) for text in texts]) + len(texts) + 3
-    rows = []
-    meeting = 0
-    for entry in regimen:
-        key = (
-            entry["drug_id"], entry["name"], entry["dose"], entry["unit"], entry["indication"], entry["tapering"],
-            entry["product"], entry["known"],
-        )  # fmt: skip
-        told = _told(key, style, index)
-        own = key[0] in acted or key[6] in acted
-        meeting |= told.partners if own else 0
-        rows.append((key, told.stems, own, told))
-    shown = [(str(item.get("year", "")), str(item["text"])) for item in evidence[-EVIDENCE_SHOWN:]]
-    long = len(rows) >= LONG_REGIMEN
-    lines: list[str] = []
-    for level, (conditions, _, of_others, words) in enumerate(DETAIL_LEVELS):
-        text, tokens = person.naming(conditions)
-        lines = [text]
-        tokens += fixed
-        bare: list[str] = []
-        hide = long or level >= BARE_LEVEL
-        for key, stems, own, told in rows:
-            if own:
-                text, size = told.of_acted(level)
-            elif hide and key[7] and not stems & meeting:
-                bare.append(key[1])
-                continue
-            elif level < BRIEF_LEVEL:
-                text, size = told.of_others(level)
-            else:
-                text, size = _brief(key, stems & meeting, of_others, index)
-            lines.append(text)
-            tokens += size + 1
-        if bare and level >= COUNT_LEVEL:
-            bare = [f"+{len(bare)} more"]
-        if bare:
-            lines.append("Also: " + ", ".join(bare))
-            tokens += sum([estimated_tokens(name) for name in bare]) + len(bare) + 2
-        for year, passage in shown:
-            text, size = _passage(year, passage, words)
-            lines.append(text)
-            tokens += size + 1
-        if tokens <= TOKEN_LIMIT:
-            break
-    lines.append(options)
-    return "\n".join(lines)
+    return Rendering(patient, regimen, state, scenario, index).text(candidates, evidence)
+
+
+class Rendering:
+    """The compact texts of one state of knowledge: what is made of the person and the drugs is made once.
+
+    Args:
+        patient, regimen: as `known_patient` and `known_regimen` give them.
+    """
+
+    __slots__ = ("_index", "_key", "_lines", "_person", "_pool", "_rows")
+
+    def __init__(
+        self,
+        patient: Mapping[str, Any],
+        regimen: Sequence[Mapping[str, Any]],
+        state: Shown,
+        scenario: Scenario,
+        index: RuleIndex,
+    ) -> None:
+        self._index = index
+        self._pool = scenario.sub_environment == "BANDIT_MINING"
+        style = "pool" if self._pool else "range" if scenario.sub_environment == "PRECISION_DOSING" else ""
+        self._person = _person(_person_key(patient, state, scenario), index)
+        self._rows: list[tuple[DrugKey, _Told]] = []
+        for entry in regimen:
+            key = (
+                entry["drug_id"], entry["name"], entry["dose"], entry["unit"], entry["indication"], entry["tapering"],
+                entry["product"], entry["known"],
+            )  # fmt: skip
+            self._rows.append((key, _told(key, style, index)))
+        self._key: object = None
+        self._lines = ""
+
+    def text(self, candidates: Sequence[Offered], evidence: Sequence[Mapping[str, Any]]) -> str:
+        """The rendering with these options and this evidence."""
+        if self._pool:
+            acted = {drug_id for candidate in candidates for drug_id in candidate.targets}
+        else:
+            acted = {candidate.targets[0] for candidate in candidates if candidate.targets}
+        texts = [candidate.text for candidate in candidates]
+        fixed = sum([estimated_tokens(text) for text in texts]) + len(texts) + 3
+        shown = [(str(item.get("year", "")), str(item["text"])) for item in evidence[-EVIDENCE_SHOWN:]]
+        key = acted, fixed, shown
+        if key != self._key:
+            self._lines, self._key = "\n".join(self._fitting(acted, fixed, shown)), key
+        return f"{self._lines}\nOptions: {'; '.join(texts) if texts else 'none'}"
+
+    def _fitting(self, acted: set[str], fixed: int, shown: Sequence[tuple[str, str]]) -> list[str]:
+        """The lines above the options, at the first level of detail that keeps the limit."""
+        rows = [(key, told.stems, key[0] in acted or key[6] in acted, told) for key, told in self._rows]
+        meeting = 0
+        for _, _, own, told in rows:
+            meeting |= told.partners if own else 0
+        long = len(rows) >= LONG_REGIMEN
+        lines: list[str] = []
+        for level, (conditions, _, of_others, words) in enumerate(DETAIL_LEVELS):
+            text, tokens = self._person.naming(conditions)
+            lines = [text]
+            tokens += fixed
+            bare: list[str] = []
+            hide = long or level >= BARE_LEVEL
+            for key, stems, own, told in rows:
+                if own:
+                    text, size = told.of_acted(level)
+                elif hide and key[7] and not stems & meeting:
+                    bare.append(key[1])
+                    continue
+                elif level < BRIEF_LEVEL:
+                    text, size = told.of_others(level)
+                else:
+                    text, size = _brief(key, stems & meeting, of_others, self._index)
+                lines.append(text)
+                tokens += size + 1
+            if bare and level >= COUNT_LEVEL:
+                bare = [f"+{len(bare)} more"]
+            if bare:
+                lines.append("Also: " + ", ".join(bare))
+                tokens += sum([estimated_tokens(name) for name in bare]) + len(bare) + 2
+            for year, passage in shown:
+                text, size = _passage(year, passage, words)
+                lines.append(text)
+                tokens += size + 1
+            if tokens <= TOKEN_LIMIT:
+                break
+        return lines
 
 
 class _Told:

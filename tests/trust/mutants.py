@@ -129,8 +129,8 @@ def unread(reason: int) -> Apply:
     """A misreading that is taken for the first candidate."""
     original = reading.read_answer
 
-    def careless(action: Any, offered: Any) -> Any:
-        place, reasons = original(action, offered)
+    def careless(*answer: Any) -> Any:
+        place, reasons = original(*answer)
         return (0, 0) if reasons == reason else (place, reasons)
 
     return attribute(env_module, "read_answer", careless)

@@ -232,7 +232,7 @@ def price_differences(env: PolyGuardEnv, observation: PolyGuardObservation, boar
     if top not in board.best():
         yield f"best {observation.candidates[top].text}, second {observation.candidates[board.best()[0]].text}"
     prices, rows = env.price(), env._episode.state["candidate"]
-    against = [reason for _, _, reason in env._episode.candidates()]
+    against = env._episode.reasons()
     for place, candidate in enumerate(observation.candidates):
         option = board.options[place]
         if bool(against[place]) is not bool(option.broken) or (against[place] and against[place] not in option.broken):

@@ -1,0 +1,42 @@
+"""What an agent knows of a state, kept with its words for as long as it stays the same."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from polyguard_env.environment.episode import Scenario
+from polyguard_env.environment.observed import Shown, known_patient, known_regimen
+from polyguard_env.environment.render import Rendering
+from polyguard_env.risk.index import RuleIndex
+
+
+class Standing:
+    """The person and the drugs as the agent knows them.
+
+    Attributes:
+        key: what of the episode it follows from.
+        scenario: the episode's.
+        rendering: its compact texts.
+    """
+
+    def __init__(self, key: object, state: Shown, scenario: Scenario, index: RuleIndex) -> None:
+        self.key, self.scenario = key, scenario
+        self._patient = known_patient(state, scenario)
+        self._regimen = known_regimen(state, scenario, index)
+        self.rendering = Rendering(self._patient, self._regimen, state, scenario, index)
+
+    def patient(self) -> dict[str, Any]:
+        """The patient, to keep."""
+        return dict(self._patient)
+
+    def regimen(self) -> list[dict[str, Any]]:
+        """The drugs, to keep."""
+        return [entry | {"facts": list(entry["facts"])} for entry in self._regimen]
+
+    @cached_property
+    def json(self) -> bytes:
+        """Both as members of a JSON object."""
+        return orjson.dumps({"patient": self._patient, "regimen": self._regimen})[1:-1]
