@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import PolyGuardObservation
 from polyguard_serving.batch import Call, run_batch
 from polyguard_serving.logs import Log
@@ -35,13 +36,13 @@ class Host:
 
     def reset(self, options: ResetOptions, received: float | None = None) -> dict[str, Any]:
         """Start an episode."""
-        return VIEWS[Detail.FULL](self.started(self.store.start(options, received), options))
+        return VIEWS[Detail.FULL](self._reset(options, received))
 
     def step(self, options: StepOptions, received: float | None = None) -> dict[str, Any]:
         """Take one action."""
         began = time.perf_counter()
         seen = self.store.step(options.episode_id, options.action, options.timeout_s, received)
-        self.stepped(seen)
+        self.stepped(self.store.get(seen.episode_id).env)
         answer = VIEWS[options.detail](seen)
         self.tally.time("polyguard_step_seconds", time.perf_counter() - began)
         return answer
@@ -63,7 +64,7 @@ class Host:
     def restore(self, options: RestoreOptions) -> dict[str, Any]:
         """Continue from a checkpoint."""
         seen = self.store.restore(options.checkpoint.model_dump(), options.episode_id)
-        self.restored(seen)
+        self.restored(self.store.get(seen.episode_id).env)
         return VIEWS[Detail.FULL](seen)
 
     def close(self, options: StateOptions) -> dict[str, Any]:
@@ -86,7 +87,7 @@ class Host:
         """Start many episodes."""
 
         def call(options: ResetOptions) -> Call:
-            return options.episode_id, lambda: self.started(self.store.start(options), options)
+            return options.episode_id, lambda: self._reset(options)
 
         return await run_batch([call(options) for options in batch.items], batch.detail, self.tally)
 
@@ -103,46 +104,52 @@ class Host:
         pairs = zip(batch.episode_ids, batch.actions, strict=True)
         return await run_batch([call(name, action) for name, action in pairs], batch.detail, self.tally)
 
+    def _reset(self, options: ResetOptions, received: float | None = None) -> PolyGuardObservation:
+        seen = self.store.start(options, received)
+        self.started(self.store.get(seen.episode_id).env, options)
+        return seen
+
     def _acted(self, name: str, action: int | str | ServedAction) -> PolyGuardObservation:
-        whole = action if isinstance(action, ServedAction) else self.store.get(name).read(action)
+        episode = self.store.get(name)
+        whole = action if isinstance(action, ServedAction) else episode.read(action)
         seen = self.store.step(name, whole)
-        self.stepped(seen)
+        self.stepped(episode.env)
         return seen
 
     def _advanced(self, name: str, place: int) -> Brief:
-        taken = self.store.advance(name, place)
-        self.tally.add("polyguard_steps", self.way)
-        if taken.done:
-            env = self.store.get(name).env
-            self._finished(name, env.scenario.scenario_id, env.episode_reward(), env.harm_events)
-        return taken
+        episode = self.store.advance(name, place)
+        self.stepped(episode.env)
+        return episode.brief()
 
-    def restored(self, seen: PolyGuardObservation) -> None:
+    def restored(self, env: PolyGuardEnv) -> None:
         """Count and log an episode that goes on from a checkpoint."""
         self.tally.add("polyguard_episodes_started", self.way)
-        self.log.event("episode_restored", episode_id=seen.episode_id, scenario_id=seen.scenario_id, way=self.way)
+        self.log.event(
+            "episode_restored", episode_id=env.episode_id, scenario_id=env.scenario.scenario_id, way=self.way
+        )
 
-    def started(self, seen: PolyGuardObservation, options: ResetOptions) -> PolyGuardObservation:
+    def started(self, env: PolyGuardEnv, options: ResetOptions) -> None:
         """Count and log an episode that started."""
         self.tally.add("polyguard_episodes_started", self.way)
         self.log.event(
-            "episode_started", episode_id=seen.episode_id, scenario_id=seen.scenario_id, seed=options.seed, way=self.way
+            "episode_started",
+            episode_id=env.episode_id,
+            scenario_id=env.scenario.scenario_id,
+            seed=options.seed,
+            way=self.way,
         )
-        return seen
 
-    def stepped(self, seen: PolyGuardObservation) -> None:
-        """Count a step, and log the end of an episode."""
+    def stepped(self, env: PolyGuardEnv) -> None:
+        """Count a step, and count and log the end of an episode."""
         self.tally.add("polyguard_steps", self.way)
-        if seen.done:
-            self._finished(seen.episode_id, seen.scenario_id, seen.info["episode_reward"], seen.info["harm_events"])
-
-    def _finished(self, episode_id: str, scenario_id: str, reward: float, harm_events: int) -> None:
+        if not env.done:
+            return
         self.tally.add("polyguard_episodes_finished", self.way)
         self.log.event(
             "episode_finished",
-            episode_id=episode_id,
-            scenario_id=scenario_id,
-            reward=reward,
-            harm_events=harm_events,
+            episode_id=env.episode_id,
+            scenario_id=env.scenario.scenario_id,
+            reward=env.episode_reward(),
+            harm_events=env.harm_events,
             way=self.way,
         )

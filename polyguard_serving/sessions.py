@@ -27,7 +27,7 @@ class Brief:
     """The part of an observation that a batch of rewards carries."""
 
     episode_id: str
-    reward: float
+    reward: float | None
     done: bool
 
 
@@ -54,6 +54,10 @@ class Episode:
     @seen.setter
     def seen(self, seen: PolyGuardObservation | None) -> None:
         self._seen = seen
+
+    def brief(self) -> Brief:
+        """What a batch of rewards carries."""
+        return Brief(self.env.episode_id, self.env.reward, self.env.done)
 
     def read(self, action: int | str) -> PolyGuardAction:
         """A short form of an action: a candidate's place, or an answer as a model writes it (`parse_answer`).
@@ -180,18 +184,18 @@ class EpisodeStore:
             self.ledger.save(seen.episode_id, env.get_state())
         return seen
 
-    def advance(self, episode_id: str, place: int) -> Brief:
+    def advance(self, episode_id: str, place: int) -> Episode:
         """Take the candidate at a place, and leave the observation for when it is asked for.
 
         Raises:
             PolyGuardError: no such episode, or it has ended.
         """
         episode = self.get(episode_id)
-        reward, done = episode.env.advance(place)
+        episode.env.advance(place)
         episode.seen = None
         if self.ledger is not None:
             self.ledger.save(episode_id, episode.env.get_state())
-        return Brief(episode_id, reward, done)
+        return episode
 
     def close(self, episode_id: str) -> None:
         """End an episode and free its slot.

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+import orjson
+
+from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import Candidate, PolyGuardObservation
 from polyguard_serving.types import METADATA
 
@@ -45,6 +48,17 @@ def envelope(seen: PolyGuardObservation) -> dict[str, Any]:
         "metadata": METADATA,
         "episode_id": seen.episode_id,
     }
+
+
+_METADATA = orjson.dumps(METADATA)
+
+
+def full(env: PolyGuardEnv) -> bytes:
+    """The envelope of an environment's observation, in JSON."""
+    return b'{"observation":{"metadata":%b,%b},"reward":%b,"done":%b,"metadata":%b,"episode_id":%b}' % (
+        _METADATA, env.write(), orjson.dumps(env.reward), b"true" if env.done else b"false", _METADATA,
+        orjson.dumps(env.episode_id),
+    )  # fmt: skip
 
 
 def compact(seen: PolyGuardObservation) -> dict[str, Any]:

@@ -59,4 +59,4 @@ class Block:
 
 def address_of(array: np.ndarray) -> int:
     """Where an array's memory begins."""
-    return int(array.__array_interface__["data"][0])
+    return int(array.ctypes.data)

@@ -63,10 +63,16 @@ class Episode:
         self.scenario: Scenario
         self._record: np.ndarray
         self._budget = 0
+        # Words of this scenario's candidates.
+        self._named: Scenario | None = None
+        self._words: dict[tuple[int, int, int, float], Words] = {}
 
     def begin(self, scenario: Scenario, seed: int) -> None:
         """Put the episode at the start of a scenario."""
-        self.scenario, self._record, self._budget = scenario, self.engine.pack(scenario), scenario.budget
+        self._record = self.engine.pack(scenario)
+        self.scenario, self._budget = scenario, scenario.budget
+        if scenario is not self._named:
+            self._named, self._words = scenario, {}
         self._call.put("scenarios", self._record)
         self._seed[0] = seed
         self._call.run(operations.BEGIN)
@@ -128,14 +134,21 @@ class Episode:
     def offers(self) -> tuple[list[int], list[Words]]:
         """Number and words of each candidate."""
         n = self._offered[0]
-        naming, scenario = self.engine.naming, self.scenario
-        group: dict[int, int] = {}
-        if scenario.products:
-            group = {d: g for d, g, alive in zip(self._drug, self._group, self._alive, strict=True) if alive}
+        naming, scenario, known = self.engine.naming, self.scenario, self._words
         rows = zip(
             self._kind[:n].tolist(), self._a[:n].tolist(), self._b[:n].tolist(), self._value[:n].tolist(), strict=True
         )
-        words = [naming.candidate(scenario, kind, a, b, value, group.get(a, 0)) for kind, a, b, value in rows]
+        if scenario.products:
+            # What a drug is called depends on whether it is still part of a product.
+            group = {d: g for d, g, alive in zip(self._drug, self._group, self._alive, strict=True) if alive}
+            words = [naming.candidate(scenario, kind, a, b, value, group.get(a, 0)) for kind, a, b, value in rows]
+        else:
+            words = []
+            for row in rows:
+                found = known.get(row)
+                if found is None:
+                    found = known[row] = naming.candidate(scenario, *row, 0)
+                words.append(found)
         return self._number[:n].tolist(), words
 
     def reasons(self) -> list[str]:

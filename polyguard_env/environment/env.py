@@ -83,20 +83,20 @@ class PolyGuardEnv:
         Raises:
             PolyGuardError: an unknown difficulty, split, sub-environment, scenario or patient.
         """
-        self._seed = _checked_seed(seed)
+        checked = _checked_seed(seed)
         scenario = self.factory.find(
             scenario_id,
-            seed=self._seed,
+            seed=checked,
             split=split,
             sub_environment=sub_environment,
             difficulty=difficulty,
             patient_id=patient_id,
         )
-        self._scenario = scenario
-        self._episode_id = episode_id or f"{scenario.scenario_id}@{self._seed}"
+        self._episode.begin(scenario, checked)
+        self._scenario, self._seed = scenario, checked
+        self._episode_id = episode_id or f"{scenario.scenario_id}@{checked}"
         self._events, self._rewards, self._verdict = [], [], None
         self._fetched, self._brought, self._passages = [], 0, []
-        self._episode.begin(scenario, self._seed)
         self._forget()
         self._name()
 
@@ -414,7 +414,7 @@ class PolyGuardEnv:
         scenario, standing = self._running_scenario(), self._standing
         key = self._episode.standing()
         if standing is None or standing.scenario is not scenario or standing.key != key:
-            standing = self._standing = Standing(key, self._episode.shown(), scenario, self.index)
+            standing = self._standing = Standing(key, self._episode.shown(), scenario, self.index, standing)
         return standing
 
     def _told(self) -> tuple[float | None, dict[str, float], dict[str, Any]]:

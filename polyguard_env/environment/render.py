@@ -128,61 +128,54 @@ class Rendering:
 
     def _fitting(self, acted: set[str], fixed: int, shown: Sequence[tuple[str, str]]) -> list[str]:
         """The lines above the options, at the first level of detail that keeps the limit."""
-        rows = [(key, told.stems, key[0] in acted or key[6] in acted, told) for key, told in self._rows]
+        rows = [(told, key[0] in acted or key[6] in acted) for key, told in self._rows]
         meeting = 0
-        for _, _, own, told in rows:
+        for told, own in rows:
             meeting |= told.partners if own else 0
+        near = [(told, own) for told, own in rows if own or told.stems & meeting or not told.known]
+        far = [told.name for told, own in rows if not (own or told.stems & meeting or not told.known)]
         long = len(rows) >= LONG_REGIMEN
-        lines: list[str] = []
         for level, (conditions, _, of_others, words) in enumerate(DETAIL_LEVELS):
-            text, tokens = self._person.naming(conditions)
-            lines = [text]
-            tokens += fixed
-            bare: list[str] = []
             hide = long or level >= BARE_LEVEL
-            for key, stems, own, told in rows:
-                if own:
-                    text, size = told.of_acted(level)
-                elif hide and key[7] and not stems & meeting:
-                    bare.append(key[1])
-                    continue
-                elif level < BRIEF_LEVEL:
-                    text, size = told.of_others(level)
-                else:
-                    text, size = _brief(key, stems & meeting, of_others, self._index)
-                lines.append(text)
-                tokens += size + 1
-            if bare and level >= COUNT_LEVEL:
-                bare = [f"+{len(bare)} more"]
-            if bare:
-                lines.append("Also: " + ", ".join(bare))
-                tokens += sum([estimated_tokens(name) for name in bare]) + len(bare) + 2
-            for year, passage in shown:
-                text, size = _passage(year, passage, words)
-                lines.append(text)
-                tokens += size + 1
-            if tokens <= TOKEN_LIMIT:
+            pieces = [self._person.naming(conditions)]
+            if level < BRIEF_LEVEL:
+                pieces += [
+                    (told.acted[level] or told.of_acted(level)) if own else told.of_others(level)
+                    for told, own in (near if hide else rows)
+                ]
+            else:
+                pieces += [
+                    told.of_acted(level) if own else told.briefly(told.stems & meeting, of_others) for told, own in near
+                ]
+            if far and hide:
+                bare = far if level < COUNT_LEVEL else [f"+{len(far)} more"]
+                size = sum([estimated_tokens(name) for name in bare]) + len(bare) + 1
+                pieces.append(("Also: " + ", ".join(bare), size))
+            pieces += [_passage(year, passage, words) for year, passage in shown]
+            if sum([size for _, size in pieces]) + len(pieces) - 1 + fixed <= TOKEN_LIMIT:
                 break
-        return lines
+        return [text for text, _ in pieces]
 
 
 class _Told:
     """A drug's lines by level of detail, made as they are asked for."""
 
-    __slots__ = ("_acted", "_index", "_key", "_others", "_style", "partners", "stems")
+    __slots__ = ("_briefly", "_index", "_key", "_others", "_style", "acted", "known", "name", "partners", "stems")
 
     def __init__(self, key: DrugKey, style: str, index: RuleIndex) -> None:
         self._key, self._style, self._index = key, style, index
         self.stems, self.partners = _stems(key[0], index) if key[7] else (0, 0)
-        self._acted: list[Piece | None] = [None] * len(DETAIL_LEVELS)
+        self.acted: list[Piece | None] = [None] * len(DETAIL_LEVELS)
         self._others: list[Piece | None] = [None] * BRIEF_LEVEL
+        self._briefly: dict[tuple[int, int], Piece] = {}
+        self.name, self.known = key[1], key[7]
 
     def of_acted(self, level: int) -> Piece:
         """The line of a drug that options act on."""
-        found = self._acted[level]
+        found = self.acted[level]
         if found is None:
             found = _drug(self._key, DETAIL_LEVELS[level][1], self._style, self._index, level >= SHORT_LEVEL)
-            self._acted[level] = found
+            self.acted[level] = found
         return found
 
     def of_others(self, level: int) -> Piece:
@@ -190,6 +183,13 @@ class _Told:
         found = self._others[level]
         if found is None:
             found = self._others[level] = _drug(self._key, DETAIL_LEVELS[level][2], self._style, self._index)
+        return found
+
+    def briefly(self, meeting: int, most: int) -> Piece:
+        """The line of another drug, with the roles that meet those of drugs acted on alone."""
+        found = self._briefly.get((meeting, most))
+        if found is None:
+            found = self._briefly[meeting, most] = _brief(self._key, meeting, most, self._index)
         return found
 
 
@@ -249,7 +249,6 @@ def _codes(drug_id: str, index: RuleIndex) -> tuple[str, ...]:
     return tuple(fact["code"] for fact in facts_of(drug_id, index)[1] if fact["code"])
 
 
-@lru_cache(maxsize=KEPT)
 def _brief(key: DrugKey, meeting: int, most: int, index: RuleIndex) -> Piece:
     """A drug that no option acts on: its name and the roles that meet those of drugs acted on."""
     if not key[7]:

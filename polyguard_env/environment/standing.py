@@ -20,11 +20,17 @@ class Standing:
         key: what of the episode it follows from.
         scenario: the episode's.
         rendering: its compact texts.
+
+    Args:
+        last: what was known before, to take the person from where nothing more is known of them.
     """
 
-    def __init__(self, key: object, state: Shown, scenario: Scenario, index: RuleIndex) -> None:
-        self.key, self.scenario = key, scenario
-        self._patient = known_patient(state, scenario)
+    def __init__(
+        self, key: object, state: Shown, scenario: Scenario, index: RuleIndex, last: Standing | None = None
+    ) -> None:
+        self.key, self.scenario, self._hidden = key, scenario, state.hidden
+        same = last is not None and last.scenario is scenario and last._hidden == state.hidden
+        self._patient: dict[str, Any] = last._patient if same and last else known_patient(state, scenario)
         self._regimen = known_regimen(state, scenario, index)
         self.rendering = Rendering(self._patient, self._regimen, state, scenario, index)
 

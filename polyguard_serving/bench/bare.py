@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from polyguard_env.environment.env import PolyGuardEnv
-from polyguard_env.environment.messages import PolyGuardAction, PolyGuardObservation
+from polyguard_env.environment.messages import PolyGuardAction
 from polyguard_serving import sessions
 from polyguard_serving.server import main
 
@@ -13,11 +13,14 @@ from polyguard_serving.server import main
 class Repeating(PolyGuardEnv):
     """Answers every step with the observation of its reset."""
 
-    def step(self, action: PolyGuardAction) -> PolyGuardObservation:
-        return self.first
+    def act(self, action: PolyGuardAction) -> None:
+        """Do nothing."""
 
-    def reset(self, *arguments: object, **named: object) -> PolyGuardObservation:
-        self.first = super().reset(*arguments, **named)  # type: ignore[arg-type]
+    def start(self, *arguments: object, **named: object) -> None:
+        super().start(*arguments, **named)  # type: ignore[arg-type]
+        self.first = super().write()
+
+    def write(self) -> bytes:
         return self.first
 
 

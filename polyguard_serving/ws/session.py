@@ -16,7 +16,7 @@ import orjson
 from pydantic import ValidationError
 
 from polyguard_env.environment.env import PolyGuardEnv
-from polyguard_env.environment.messages import PolyGuardAction, PolyGuardObservation
+from polyguard_env.environment.messages import PolyGuardAction
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.batch import check_lengths
 from polyguard_serving.host import Host
@@ -34,7 +34,7 @@ from polyguard_serving.options import (
 from polyguard_serving.refusals import Refusal, code_of, problem
 from polyguard_serving.sessions import resume
 from polyguard_serving.types import ServedAction
-from polyguard_serving.wire import compact, envelope
+from polyguard_serving.wire import compact, full
 
 Later = Callable[[bytes], None]
 PLAIN_FIELDS = frozenset({"type", "data"})
@@ -66,7 +66,6 @@ class EpisodeSession:
     ) -> None:
         self.host, self.mcp, self.later, self.depth, self.bucket = host, mcp, later, depth, bucket
         self.env: PolyGuardEnv | None = None
-        self.seen: PolyGuardObservation | None = None
         self.used = host.store.clock()
         self.messages = 0
         self.wants_close = False
@@ -130,7 +129,7 @@ class EpisodeSession:
         """The connection is gone: free what it held."""
         if self._task is not None:
             self._task.cancel()
-        self.env = self.seen = None
+        self.env = None
         self.host.store.close_all()
 
     def _check_fields(self, told: Mapping[str, Any], request_id: Any) -> None:
@@ -166,12 +165,13 @@ class EpisodeSession:
         if not isinstance(values, dict):
             raise Refusal("VALIDATION_ERROR", "data", values, "send an object of reset options")
         options = read(ResetOptions, values if timeout_s is None else {**values, "timeout_s": timeout_s})
-        env = self.host.store.make()
-        seen = env.reset(**options.arguments())
+        # Within a time limit a reset may have to leave the episode before it as it was.
+        env = self.env if self.env is not None and options.timeout_s is None else self.host.store.make()
+        env.start(**options.arguments())
         self._check_time(options.timeout_s, received)
-        self.env, self.seen = env, seen
-        self.host.started(seen, options)
-        return b'{"type":"observation","data":' + orjson.dumps(envelope(seen)) + b"}"
+        self.env = env
+        self.host.started(env, options)
+        return written(env)
 
     def _step(self, data: Any, time_given: tuple[Any, float]) -> bytes:
         timeout_s, received = time_given
@@ -183,20 +183,19 @@ class EpisodeSession:
             raise bad_field(error.errors()) from None
         env = self._running()
         if timeout_s is None:
-            seen = env.step(action)
+            env.act(action)
         else:
             limit = _seconds(timeout_s)
             self._check_time(limit, received)
             saved = env.get_state()
-            seen = env.step(action)
+            env.act(action)
             try:
                 self._check_time(limit, received)
             except Refusal:
                 env.set_state(saved)
                 raise
-        self.seen = seen
-        self.host.stepped(seen)
-        answer = b'{"type":"observation","data":' + orjson.dumps(envelope(seen)) + b"}"
+        self.host.stepped(env)
+        answer = written(env)
         self.host.tally.time("polyguard_step_seconds", time.monotonic() - received)
         return answer
 
@@ -205,9 +204,7 @@ class EpisodeSession:
         return orjson.dumps({"type": "state", "data": env.state.model_dump()})
 
     def _candidates(self, data: Any, time_given: Any) -> bytes:
-        self._running()
-        assert self.seen is not None
-        return orjson.dumps({"type": "candidates", "data": compact(self.seen)})
+        return orjson.dumps({"type": "candidates", "data": compact(self._running().observe())})
 
     def _checkpoint(self, data: Any, time_given: Any) -> bytes:
         return orjson.dumps({"type": "checkpoint", "data": {"checkpoint": self._running().get_state()}})
@@ -216,10 +213,10 @@ class EpisodeSession:
         options = _read(RestoreOptions, data)
         env = self.host.store.make()
         saved = options.checkpoint.model_dump()
-        seen = resume(env, saved | {"episode_id": options.episode_id or saved["episode_id"]})
-        self.env, self.seen = env, seen
-        self.host.restored(seen)
-        return b'{"type":"observation","data":' + orjson.dumps(envelope(seen)) + b"}"
+        resume(env, saved | {"episode_id": options.episode_id or saved["episode_id"]})
+        self.env = env
+        self.host.restored(env)
+        return written(env)
 
     def _tasks(self, data: Any, time_given: Any) -> bytes:
         return orjson.dumps({"type": "tasks", "data": {"tasks": self.host.store.make().list_tasks()}})
@@ -245,6 +242,11 @@ class EpisodeSession:
         self.host.log.fault(error, way="ws")
         fix = "report this: it is a fault of the server"
         return self._refused(Refusal("INTERNAL_ERROR", "server", type(error).__name__, fix))
+
+
+def written(env: PolyGuardEnv) -> bytes:
+    """An observation as OpenEnv's clients read it."""
+    return b'{"type":"observation","data":%b}' % full(env)
 
 
 def refusal(error: PolyGuardError, **more: Any) -> bytes:
