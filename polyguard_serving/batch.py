@@ -10,11 +10,10 @@ from typing import Any
 from polyguard_env.environment.messages import PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
 from polyguard_serving.refusals import Refusal, code_of, problem
-from polyguard_serving.sessions import Brief
 from polyguard_serving.tally import Tally
 from polyguard_serving.wire import VIEWS, Detail
 
-Call = tuple[str | None, Callable[[], PolyGuardObservation | Brief]]
+Call = tuple[str | None, Callable[[], PolyGuardObservation]]
 # A batch gives way to other callers after this long.
 SLICE_SECONDS = 0.004
 
@@ -29,11 +28,7 @@ async def run_batch(calls: Sequence[Call], detail: Detail, tally: Tally) -> dict
         try:
             seen = call()
         except PolyGuardError as error:
-            tally.add("polyguard_refusals", code_of(error))
-            answer["errors"].append({"place": place} | problem(error))
-            ids.append(name)
-            rewards.append(None)
-            done.append(True)
+            refuse_item(answer, place, name, error, tally)
             if view is not None:
                 views.append(None)
         else:
@@ -41,12 +36,20 @@ async def run_batch(calls: Sequence[Call], detail: Detail, tally: Tally) -> dict
             rewards.append(seen.reward)
             done.append(seen.done)
             if view is not None:
-                assert isinstance(seen, PolyGuardObservation)
                 views.append(view(seen))
         if time.perf_counter() > until:
             await asyncio.sleep(0)
             until = time.perf_counter() + SLICE_SECONDS
     return answer
+
+
+def refuse_item(answer: dict[str, Any], place: int, name: str | None, error: PolyGuardError, tally: Tally) -> None:
+    """Note in an answer that its next item was refused."""
+    tally.add("polyguard_refusals", code_of(error))
+    answer["errors"].append({"place": place} | problem(error))
+    answer["episode_ids"].append(name)
+    answer["rewards"].append(None)
+    answer["done"].append(True)
 
 
 def check_lengths(episodes: int, actions: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import PolyGuardObservation
-from polyguard_serving.batch import Call, run_batch
+from polyguard_env.errors import PolyGuardError
+from polyguard_serving.batch import SLICE_SECONDS, Call, empty, refuse_item, run_batch
 from polyguard_serving.logs import Log
 from polyguard_serving.options import (
     BatchReset,
@@ -18,7 +21,7 @@ from polyguard_serving.options import (
     StateOptions,
     StepOptions,
 )
-from polyguard_serving.sessions import Brief, EpisodeStore
+from polyguard_serving.sessions import EpisodeStore
 from polyguard_serving.tally import Tally
 from polyguard_serving.types import ServedAction
 from polyguard_serving.wire import VIEWS, Detail
@@ -42,7 +45,7 @@ class Host:
         """Take one action."""
         began = time.perf_counter()
         seen = self.store.step(options.episode_id, options.action, options.timeout_s, received)
-        self.stepped(self.store.get(seen.episode_id).env)
+        self.stepped(self.store.get(seen.episode_id).env, seen.done)
         answer = VIEWS[options.detail](seen)
         self.tally.time("polyguard_step_seconds", time.perf_counter() - began)
         return answer
@@ -93,16 +96,37 @@ class Host:
 
     async def batch_step(self, batch: BatchStep) -> dict[str, Any]:
         """Take many actions."""
-
-        brief = batch.detail is Detail.REWARD
+        places = [action for action in batch.actions if isinstance(action, int)]
+        if batch.detail is Detail.REWARD and len(places) == len(batch.actions):
+            return await self._advance(batch.episode_ids, places)
 
         def call(name: str, action: int | str | ServedAction) -> Call:
-            if brief and isinstance(action, int):
-                return name, lambda: self._advanced(name, action)
             return name, lambda: self._acted(name, action)
 
         pairs = zip(batch.episode_ids, batch.actions, strict=True)
         return await run_batch([call(name, action) for name, action in pairs], batch.detail, self.tally)
+
+    async def _advance(self, names: Sequence[str], places: Sequence[int]) -> dict[str, Any]:
+        """Take the candidates at these places, for their rewards alone."""
+        answer = empty()
+        ids, rewards, done = answer["episode_ids"], answer["rewards"], answer["done"]
+        advance, now = self.store.advance, time.perf_counter
+        until = now() + SLICE_SECONDS
+        for item, (name, place) in enumerate(zip(names, places, strict=True)):
+            try:
+                env = advance(name, place)
+            except PolyGuardError as error:
+                refuse_item(answer, item, name, error, self.tally)
+            else:
+                ended = env.done
+                ids.append(name)
+                rewards.append(env.reward)
+                done.append(ended)
+                self.stepped(env, ended)
+            if now() > until:
+                await asyncio.sleep(0)
+                until = now() + SLICE_SECONDS
+        return answer
 
     def _reset(self, options: ResetOptions, received: float | None = None) -> PolyGuardObservation:
         seen = self.store.start(options, received)
@@ -113,13 +137,8 @@ class Host:
         episode = self.store.get(name)
         whole = action if isinstance(action, ServedAction) else episode.read(action)
         seen = self.store.step(name, whole)
-        self.stepped(episode.env)
+        self.stepped(episode.env, seen.done)
         return seen
-
-    def _advanced(self, name: str, place: int) -> Brief:
-        episode = self.store.advance(name, place)
-        self.stepped(episode.env)
-        return episode.brief()
 
     def restored(self, env: PolyGuardEnv) -> None:
         """Count and log an episode that goes on from a checkpoint."""
@@ -139,10 +158,10 @@ class Host:
             way=self.way,
         )
 
-    def stepped(self, env: PolyGuardEnv) -> None:
+    def stepped(self, env: PolyGuardEnv, ended: bool) -> None:
         """Count a step, and count and log the end of an episode."""
         self.tally.add("polyguard_steps", self.way)
-        if not env.done:
+        if not ended:
             return
         self.tally.add("polyguard_episodes_finished", self.way)
         self.log.event(

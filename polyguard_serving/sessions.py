@@ -6,7 +6,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -20,15 +19,6 @@ from polyguard_serving.refusals import Refusal
 from polyguard_serving.slots import OwnSlots, Slots
 
 LONGEST_RETRY_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """The part of an observation that a batch of rewards carries."""
-
-    episode_id: str
-    reward: float | None
-    done: bool
 
 
 class Episode:
@@ -54,10 +44,6 @@ class Episode:
     @seen.setter
     def seen(self, seen: PolyGuardObservation | None) -> None:
         self._seen = seen
-
-    def brief(self) -> Brief:
-        """What a batch of rewards carries."""
-        return Brief(self.env.episode_id, self.env.reward, self.env.done)
 
     def read(self, action: int | str) -> PolyGuardAction:
         """A short form of an action: a candidate's place, or an answer as a model writes it (`parse_answer`).
@@ -184,7 +170,7 @@ class EpisodeStore:
             self.ledger.save(seen.episode_id, env.get_state())
         return seen
 
-    def advance(self, episode_id: str, place: int) -> Episode:
+    def advance(self, episode_id: str, place: int) -> PolyGuardEnv:
         """Take the candidate at a place, and leave the observation for when it is asked for.
 
         Raises:
@@ -195,7 +181,7 @@ class EpisodeStore:
         episode.seen = None
         if self.ledger is not None:
             self.ledger.save(episode_id, episode.env.get_state())
-        return episode
+        return episode.env
 
     def close(self, episode_id: str) -> None:
         """End an episode and free its slot.

@@ -129,7 +129,7 @@ class OneCall(Call):
 
     def __init__(self, table: FactTable) -> None:
         form = _form(len(table.facts.weights))
-        self.memory = form.memory.copy()
+        self.memory = np.frombuffer(bytearray(form.memory), dtype=form.dtype)
         words = self.memory["words"][0]
         self._begin(words, {"facts": table.block})
         words[form.relative] += self._address - form.start
@@ -146,7 +146,8 @@ class _Form:
         start: where the table begins.
     """
 
-    memory: np.ndarray
+    dtype: np.dtype
+    memory: bytes
     relative: np.ndarray
     start: int
 
@@ -174,7 +175,7 @@ def _form(columns: int) -> _Form:
     memory["words"][0] = table
     for name, array in parts.items():
         memory[name][0] = array
-    return _Form(memory, np.array(relative), int(fields["words"][1]))
+    return _Form(dtype, memory.tobytes(), np.array(relative), int(fields["words"][1]))
 
 
 def rooms(episodes: int, columns: int) -> dict[str, np.ndarray]:

@@ -23,6 +23,9 @@ OF_WHOLE = {operations.OF_LOAD: ("load:regimen", "burden"), operations.OF_UNKNOW
 # What of a state an agent may be shown lies between these fields; the days a drug was taken lie between the spans.
 STANDING = (slice(at.byte_of("n"), at.byte_of("days")), slice(at.byte_of("tapering"), at.byte_of("w_severity")))
 
+# A harm event before it is put in words: day, what it is about, whether it is severe, its finding, drugs of the slots.
+Happened = tuple[int, int, int, bytes, list[int]]
+
 
 class Episode:
     """One episode: a state of the engine and its scenario.
@@ -83,7 +86,7 @@ class Episode:
 
     def take(
         self, choice: int, reasons: int, confidence: float | None, cited: int, hits: int
-    ) -> tuple[float, tuple[str, ...], bool, list[dict[str, Any]]]:
+    ) -> tuple[float, tuple[str, ...], bool, list[Happened]]:
         """Take one action.
 
         Args:
@@ -92,13 +95,13 @@ class Episode:
             cited, hits: facts cited, and how many of them support the action.
 
         Returns:
-            Reward, named reasons, whether the action was legal, and the harm events of its days.
+            Reward, named reasons, whether the action was legal, and the harm events of its days, for `told` to name.
         """
         self._choice[0], self._noted[0], self._cited[0], self._hits[0] = choice, reasons, cited, hits
         self._stated[0] = NAN if confidence is None else confidence
         space = self._call.run(operations.ADVANCE)
         bits, legal, happened = self._counts
-        events = self._events(space.work[0], happened) if happened else []
+        events = self._happened(space.work[0], happened) if happened else []
         return self._reward[0], named_reasons(bits), legal == 1, events
 
     @property
@@ -256,24 +259,30 @@ class Episode:
         after = {finding.finding_id: finding.weight for finding in naming.findings(work["after"][:n].copy(), later)}
         return before, after
 
-    def _events(self, work: np.void, happened: int) -> list[dict[str, Any]]:
-        table, naming = self.engine.table, self.engine.naming
-        slots = [table.drugs[place] for place in self._drug.tolist()]
-        found = []
-        for day, what, severe in work["events"][:happened].tolist():
-            if what >= COMBINATION:
-                drugs = self.scenario.combinations[what - COMBINATION]
-                name, category = f"interaction:{'+'.join(drugs)}", "interaction"
-            elif what in OF_WHOLE:
-                name, category = OF_WHOLE[what]
-            elif what < 0:
-                condition = table.conditions[self._record["treated_condition"][0][-1 - what]]
-                name, category = f"untreated:{condition}", "untreated"
-            else:
-                finding = naming.findings(work["after"][what : what + 1], slots)[0]
-                name, category = finding.finding_id, finding.category
-            found.append({"day": day, "finding_id": name, "category": category, "severe": bool(severe)})
-        return found
+    def _happened(self, work: np.void, count: int) -> list[Happened]:
+        after, slots = work["after"], self._drug.tolist()
+        return [
+            (day, what, severe, b"" if what < 0 or what >= COMBINATION else after[what : what + 1].tobytes(), slots)
+            for day, what, severe in work["events"][:count].tolist()
+        ]
+
+    def told(self, happened: Happened) -> dict[str, Any]:
+        """A harm event of this scenario in words."""
+        table = self.engine.table
+        day, what, severe, row, slots = happened
+        if what >= COMBINATION:
+            drugs = self.scenario.combinations[what - COMBINATION]
+            name, category = f"interaction:{'+'.join(drugs)}", "interaction"
+        elif what in OF_WHOLE:
+            name, category = OF_WHOLE[what]
+        elif what < 0:
+            condition = table.conditions[self._record["treated_condition"][0][-1 - what]]
+            name, category = f"untreated:{condition}", "untreated"
+        else:
+            taken = [table.drugs[place] for place in slots]
+            finding = self.engine.naming.findings(np.frombuffer(row, dtype=at.FINDING), taken)[0]
+            name, category = finding.finding_id, finding.category
+        return {"day": day, "finding_id": name, "category": category, "severe": bool(severe)}
 
 
 def view(array: np.ndarray) -> Any:

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from polyguard_env.engine.engine import engine_of
 from polyguard_env.engine.episode import Episode
-from polyguard_env.engine.naming import Words
 from polyguard_env.environment import checkpoint
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.evidence import EvidenceProvider, local_evidence, shown
 from polyguard_env.environment.messages import (
-    Candidate,
     PolyGuardAction,
     PolyGuardObservation,
     PolyGuardState,
-    trusted,
 )
 from polyguard_env.environment.reading import ID_MISMATCH, read_answer
 from polyguard_env.environment.scenarios import ScenarioFactory, scenario_factory
-from polyguard_env.environment.standing import Standing
+from polyguard_env.environment.telling import Telling
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.reward.columns import COLUMNS, channels
 from polyguard_env.reward.grounding import supporting_facts
 from polyguard_env.risk.review import rule_index
 
 MOST_FACTS = 8
 
 
-class PolyGuardEnv:
+class PolyGuardEnv(Telling):
     """One episode at a time over a knowledge base.
 
     The rules run in the compiled engine; what is here puts them in words.
@@ -42,6 +36,7 @@ class PolyGuardEnv:
     """
 
     def __init__(self, knowledge: KnowledgeBase | None = None, evidence: EvidenceProvider | None = None) -> None:
+        super().__init__()
         self.knowledge = knowledge if knowledge is not None else KnowledgeBase.default()
         self.evidence: EvidenceProvider = evidence if evidence is not None else local_evidence(self.knowledge)
         self.index = rule_index(self.knowledge)
@@ -49,18 +44,11 @@ class PolyGuardEnv:
         self.factory: ScenarioFactory = scenario_factory(self.knowledge)
         self._episode = Episode(self.engine)
         self._scenario: Scenario | None = None
-        self._offers: tuple[list[str], list[Words]] | None = None
-        self._standing: Standing | None = None
         self._seed = 0
         self._episode_id = ""
-        self._events: list[dict[str, Any]] = []
         self._rewards: list[float] = []
         self._fetched: list[str] = []
-        # Of how many topics of `_fetched` the passages are there.
-        self._brought = 0
-        self._passages: list[dict[str, Any]] = []
         self._verdict: tuple[float, bool, tuple[str, ...]] | None = None
-        self._head = b""
 
     def start(
         self,
@@ -95,7 +83,8 @@ class PolyGuardEnv:
         self._episode.begin(scenario, checked)
         self._scenario, self._seed = scenario, checked
         self._episode_id = episode_id or f"{scenario.scenario_id}@{checked}"
-        self._events, self._rewards, self._verdict = [], [], None
+        self._named_events, self._new_events = [], []
+        self._rewards, self._verdict = [], None
         self._fetched, self._brought, self._passages = [], 0, []
         self._forget()
         self._name()
@@ -148,73 +137,6 @@ class PolyGuardEnv:
         self._take(place if known else -1, topic, 0 if known else ID_MISMATCH, None, 0, 0)
         return self._rewards[-1], episode.ended
 
-    def observe(self) -> PolyGuardObservation:
-        """The observation of the episode as it stands."""
-        scenario, episode = self._running_scenario(), self._episode
-        ids, words = self._offered()
-        standing, evidence = self._known(), self._evidence(scenario)
-        reward, columns, info = self._told()
-        return trusted(
-            PolyGuardObservation,
-            {
-                "episode_id": self._episode_id,
-                "scenario_id": scenario.scenario_id,
-                "sub_environment": scenario.sub_environment,
-                "difficulty": scenario.difficulty,
-                "day": episode.day,
-                "steps_left": scenario.budget - episode.steps,
-                "patient": standing.patient(),
-                "regimen": standing.regimen(),
-                "candidates": [
-                    trusted(
-                        Candidate,
-                        {
-                            "candidate_id": name,
-                            "action_type": offer.action_type,
-                            "targets": [*offer.targets],
-                            "text": offer.text,
-                        },
-                    )
-                    for name, offer in zip(ids, words, strict=True)
-                ],
-                "evidence": evidence,
-                "text": standing.rendering.text(words, evidence),
-                "done": episode.ended,
-                "reward": reward,
-                "columns": columns,
-                "channels": channels(columns) if columns else {},
-                "info": info,
-            },
-        )
-
-    def write(self) -> bytes:
-        """The members of the observation's JSON object but `done` and `reward`, in the order `observe` has them.
-
-        Many times faster than an observation: what stays the same from step to step is not written again.
-        """
-        scenario, episode = self._running_scenario(), self._episode
-        ids, words = self._offered()
-        standing, evidence = self._known(), self._evidence(scenario)
-        _, columns, info = self._told()
-        offers = b",".join(
-            [b'{"candidate_id":"%b%b' % (name.encode(), offer.json) for name, offer in zip(ids, words, strict=True)]
-        )
-        rest = {
-            "evidence": evidence,
-            "text": standing.rendering.text(words, evidence),
-            "columns": columns,
-            "channels": channels(columns) if columns else {},
-            "info": info,
-        }
-        return b'%b,"day":%d,"steps_left":%d,%b,"candidates":[%b],%b' % (
-            self._head, episode.day, scenario.budget - episode.steps, standing.json, offers, orjson.dumps(rest)[1:-1],
-        )  # fmt: skip
-
-    @property
-    def reward(self) -> float | None:
-        """The last step's reward; None before the first."""
-        return self._verdict[0] if self._verdict else None
-
     @property
     def episode_id(self) -> str:
         """The running episode's id."""
@@ -241,15 +163,10 @@ class PolyGuardEnv:
             day=int(state["day"]),
             done=self.done,
             regimen=self._episode.doses(),
-            harm_events=len(self._events),
+            harm_events=self.harm_events,
             total_reward=sum(self._rewards),
             knowledge_fingerprint=self.knowledge.fingerprint,
         )
-
-    @property
-    def harm_events(self) -> int:
-        """Harm events since the reset."""
-        return len(self._events)
 
     @property
     def scenario(self) -> Scenario:
@@ -264,14 +181,6 @@ class PolyGuardEnv:
         """
         state = self._episode.state
         return float(state["hazard"]), float(state["severe_hazard"])
-
-    def episode_reward(self) -> float:
-        """Mean step reward over the budget; the closing step's reward stands for the steps not used."""
-        scenario = self._running_scenario()
-        if not self._rewards:
-            raise PolyGuardError("episode", self._episode_id, "take a step before asking for its reward")
-        unused = scenario.budget - len(self._rewards)
-        return (sum(self._rewards) + unused * self._rewards[-1]) / scenario.budget
 
     def legal_candidate_ids(self) -> list[str]:
         """Ids of the legal candidates of this step (privileged)."""
@@ -328,7 +237,7 @@ class PolyGuardEnv:
         passages = [shown(passage) for topic in fields.fetched for passage in self.evidence.fetch(scenario, topic)]
         self._episode, self._scenario = episode, scenario
         self._seed, self._episode_id = fields.seed, fields.episode_id
-        self._events = [event.model_dump() for event in fields.events]
+        self._named_events, self._new_events = [event.model_dump() for event in fields.events], []
         self._rewards, self._verdict = list(fields.rewards), None
         self._fetched, self._brought, self._passages = list(fields.fetched), len(fields.fetched), passages
         self._forget()
@@ -346,38 +255,15 @@ class PolyGuardEnv:
                 return task
         raise PolyGuardError("task_id", task_id, "use an id from list_tasks()")
 
-    def _running_scenario(self) -> Scenario:
-        if self._scenario is None:
-            raise PolyGuardError("episode", None, "call reset() before this")
-        return self._scenario
-
     def _running(self) -> Scenario:
         scenario = self._running_scenario()
         if self._episode.ended:
             raise PolyGuardError("episode", self._episode_id, "the episode has ended; call reset()")
         return scenario
 
-    def _name(self) -> None:
-        """Write what every observation of the episode begins with."""
-        scenario = self._running_scenario()
-        told = {
-            "episode_id": self._episode_id,
-            "scenario_id": scenario.scenario_id,
-            "sub_environment": scenario.sub_environment,
-            "difficulty": scenario.difficulty,
-        }
-        self._head = orjson.dumps(told)[1:-1]
-
     def _forget(self) -> None:
         """The episode has moved on: what it offers is worked out anew."""
         self._offers = None
-
-    def _offered(self) -> tuple[list[str], list[Words]]:
-        """Ids and words of the step's candidates, worked out when they are first asked for."""
-        if self._offers is None:
-            numbers, words = ([], []) if self._episode.ended else self._episode.offers()
-            self._offers = [f"c{number}" for number in numbers], words
-        return self._offers
 
     def _take(self, choice: int, topic: str, reasons: int, confidence: float | None, cited: int, hits: int) -> None:
         """Take one action and note what it brought.
@@ -390,44 +276,12 @@ class PolyGuardEnv:
             self._fetched.append(topic)
         self._verdict = reward, legal, named
         self._rewards.append(reward)
-        self._events += events
+        self._new_events += events
         self._forget()
 
     def _support(self, choice: int) -> set[str]:
         before, after = self._episode.compared(choice)
         return supporting_facts(before, after, self.index)
-
-    def _evidence(self, scenario: Scenario) -> list[dict[str, Any]]:
-        """What look-ups and tests have brought, in the order asked; passages are fetched when they are first shown."""
-        for topic in self._fetched[self._brought :]:
-            self._passages += [shown(passage) for passage in self.evidence.fetch(scenario, topic)]
-            self._brought += 1
-        found = list(self._passages)
-        if scenario.combinations:
-            for name, danger in sorted(self._episode.tested()):
-                words = f"{name.replace('+', ' + ')}: {'dangerous' if danger else 'no danger found'}"
-                found.append({"id": f"test:{name}", "source": "test", "year": None, "text": words})
-        return found
-
-    def _known(self) -> Standing:
-        """What the agent knows of person and drugs; worked out again only when it changed."""
-        scenario, standing = self._running_scenario(), self._standing
-        key = self._episode.standing()
-        if standing is None or standing.scenario is not scenario or standing.key != key:
-            standing = self._standing = Standing(key, self._episode.shown(), scenario, self.index, standing)
-        return standing
-
-    def _told(self) -> tuple[float | None, dict[str, float], dict[str, Any]]:
-        """Reward, columns and info of the last step."""
-        info: dict[str, Any] = {"harm_events": len(self._events)}
-        reward, columns = None, {}
-        if self._verdict:
-            reward, legal, reasons = self._verdict
-            columns = dict(zip(COLUMNS, self._episode.columns, strict=True))
-            info |= {"legal": legal, "reasons": list(reasons)}
-        if self._episode.ended:
-            info |= {"events": list(self._events), "episode_reward": self.episode_reward()}
-        return reward, columns, info
 
 
 def _checked_seed(seed: object) -> int:

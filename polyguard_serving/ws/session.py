@@ -194,7 +194,7 @@ class EpisodeSession:
             except Refusal:
                 env.set_state(saved)
                 raise
-        self.host.stepped(env)
+        self.host.stepped(env, env.done)
         answer = written(env)
         self.host.tally.time("polyguard_step_seconds", time.monotonic() - received)
         return answer
