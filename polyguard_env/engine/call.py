@@ -18,6 +18,8 @@ from polyguard_env.engine.facts import FactTable
 from polyguard_env.engine.folder import kept
 from polyguard_env.engine.machine_code import CodeError, Run
 
+# A state and the start it is copied from, each as a record and as words: one and the same for a single episode.
+OF_STATE = ("states", "raw", "starts", "start_words")
 OF_THREAD = ("work", "scratch", "scratch_words")
 
 
@@ -165,12 +167,15 @@ def _form(columns: int) -> _Form:
     assert fields is not None
     states = np.zeros(1, dtype=at.STATE)
     relative = []
-    raw = words_of(states)
-    for name, array in {**parts, "states": states, "raw": raw, "starts": states, "start_words": raw}.items():
+    same = zip(OF_STATE, (states, words_of(states)) * 2, strict=True)
+    for name, array in (*parts.items(), *same):
         place = at.CALL.span(name)
         table[place] = at.CALL.entry(name, array)
         table[place.start] = fields[name if name in parts else "states"][1]
         relative.append(place.start)
+    missing = at.CALL.places.keys() - parts.keys() - {"facts", "scenarios", *OF_STATE, *OF_THREAD}
+    if missing:
+        raise TypeError(f"no array for {sorted(missing)}")
     memory = np.zeros(1, dtype=dtype)
     memory["words"][0] = table
     for name, array in parts.items():
