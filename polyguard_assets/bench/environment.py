@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from polyguard_assets.bench.fresh import fresh_resets
 from polyguard_assets.bench.parts import parts
 from polyguard_assets.bench.peers import PEERS, peer
 from polyguard_assets.bench.timing import REPEATS, Work, side_by_side, spread
@@ -55,6 +56,7 @@ def speeds(knowledge: KnowledgeBase) -> dict[str, Any]:
     found["engine_batched_two_threads_by_clock"] = spread(threads(env.engine, records, 2))
     found["microseconds_by_drugs"] = by_drugs(env)
     found["microseconds_by_share_of_edges"] = by_edges(knowledge, scenarios)
+    found["microseconds_of_a_fresh_reset"] = fresh_resets()
     found["live_episodes"] = memory()
     found["microseconds_of_a_facade_step"] = parts(env, ids)
     return found

@@ -16,6 +16,8 @@ from polyguard_env.errors import PolyGuardError
 BEGIN, END = "<!-- speed: written by python -m polyguard_assets.bench.page -->", "<!-- end of speed -->"
 MIB = 1 << 20
 PARTS = "microseconds_of_a_facade_step"
+# Reports from before single resets were timed have none of this.
+FRESH = "microseconds_of_a_fresh_reset"
 RATES = {
     "engine_one_at_a_time": "engine, one episode at a time, candidates priced and all columns",
     "engine_batched": "engine, 4,000 episodes side by side",
@@ -75,12 +77,28 @@ def section(found: dict[str, Any]) -> str:
         f"{live['engine']:.0f} MiB in a batch and {live['facade']:.0f} MiB as environments of their own."
     )
     lines = table(("a second", "of one core's time", "range", "by the clock"), rows)
-    lines += [costs, "", "Where the time of a facade step goes, by the clock:", ""]
+    lines += [costs, ""]
+    if FRESH in found:
+        lines += [*fresh(found[FRESH]), ""]
+    lines += ["Where the time of a facade step goes, by the clock:", ""]
     lines += table(
         ("part", "µs"),
         [(name, f"{spent:.1f}") for name, spent in sorted(found[PARTS].items(), key=lambda item: item[1])],
     )
     return "\n".join(lines).rstrip()
+
+
+def fresh(passes: dict[str, dict[str, float]]) -> list[str]:
+    """What single resets cost, in words and as a table."""
+    seeds, first = passes["warm"]["seeds"], passes["cold"]["first"] / 1e3
+    words = (
+        f"Single resets to {2 * seeds:,.0f} scenarios never met before, of one core's time: {seeds:,.0f} as the first "
+        f"of a process, then as many more. The very first reset of all took {first:,.0f} ms: it loads the rules and "
+        "generates the people."
+    )
+    columns = ("mean", "median", "p99", "highest")
+    rows = [(name, *(f"{spread[column]:,.0f}" for column in columns)) for name, spread in passes.items()]
+    return [words, "", *table(("resets", "mean, µs", "median", "99th percentile", "highest"), rows)]
 
 
 def listed(values: Any, form: str = "{:.1f}") -> str:

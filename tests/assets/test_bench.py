@@ -7,6 +7,7 @@ from random import Random
 
 from polyguard_assets.bench import page
 from polyguard_assets.bench.environment import batched, facade, fresh_ids, singly, with_drugs
+from polyguard_assets.bench.fresh import summary, timed_resets
 from polyguard_assets.bench.timing import side_by_side
 from polyguard_assets.paths import project_root
 from polyguard_env.environment.env import PolyGuardEnv
@@ -39,6 +40,16 @@ def test_drugs_are_added_until_there_are_enough_and_none_clashes() -> None:
 def test_fresh_ids_never_come_again() -> None:
     batches = fresh_ids()
     assert not set(next(batches)) & set(next(batches))
+
+
+def test_single_resets_are_timed_one_by_one_and_never_meet_a_scenario_twice() -> None:
+    env = PolyGuardEnv()
+    spent = timed_resets(env, range(7_000_000, 7_000_048))
+    told = summary(spent)
+    assert told["seeds"] == 48 == len(spent) and (spent > 0).all()
+    assert told["median"] <= told["p99"] <= told["highest"] == spent.max()
+    words = page.fresh({"cold": told | {"first": 1e6}, "warm": told})
+    assert "96 scenarios" in words[0] and "1,000 ms" in words[0]
 
 
 def test_works_are_timed_in_the_same_rounds() -> None:
