@@ -268,21 +268,34 @@ def _drug(key: DrugKey, most: int, style: str, index: RuleIndex, short: bool = F
     drug_id, name, dose, unit, indication, tapering, product, known = key
     if unit == "product":
         return _measured(f"{name}: new product, ingredients unknown")
-    purpose = "?" if indication is None else index.short(indication) if indication else "none"
-    line = name if style == "pool" else f"{name} {dose:g}{unit}" if short else f"{name} {dose:g}{unit} ({purpose})"
+    # Pieces whose tokens add up: each but the first begins with a space or a sign.
+    pieces = [name]
+    if style != "pool":
+        pieces.append(f" {dose:g}{unit}")
+        if not short:
+            pieces.append(
+                " (?)" if indication is None else f" ({index.short(indication)})" if indication else " (none)"
+            )
     if product:
-        line += f" in {product}"
+        pieces.append(f" in {product}")
     if tapering:
-        line += " tapering"
-    if not known:
-        return _measured(f"{line}: facts unknown")
+        pieces.append(" tapering")
+    if known:
+        pieces.append(_roles(drug_id, most, style, index))
+    else:
+        pieces.append(": facts unknown")
+    return "".join(pieces), sum([estimated_tokens(piece) for piece in pieces])
+
+
+@lru_cache(maxsize=KEPT)
+def _roles(drug_id: str, most: int, style: str, index: RuleIndex) -> str:
+    """The end of a drug's line: usual doses in the style "range", and so many roles at most."""
     profile = index.profile(drug_id)
-    if style == "range" and profile:
-        line += f" range {profile.dose_min:g}-{profile.dose_max:g}"
+    line = f" range {profile.dose_min:g}-{profile.dose_max:g}" if style == "range" and profile else ""
     codes = _codes(drug_id, index)
     shown = [code for code in codes if code not in ("taper", "NTI")][:most]
     shown += [code for code in codes if (code == "taper" and style != "pool") or (code == "NTI" and style == "range")]
-    return _measured(f"{line}: {' '.join(shown)}" if shown else line)
+    return f"{line}: {' '.join(shown)}" if shown else line
 
 
 def _person_key(patient: Mapping[str, Any], state: Shown, scenario: Scenario) -> PersonKey:
