@@ -6,16 +6,19 @@ The mutation tests hold every rule against these: a changed rule has to break at
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import pytest
 
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import PolyGuardAction
-from polyguard_env.risk.genes import gene_findings
-from polyguard_env.risk.review import find_all
 from polyguard_env.trust.second.agreement import compare as compare_person
 from polyguard_env.trust.second.agreement import packaged_facts
+from tests.trust.engine_specifications import (
+    REVIEWED,
+    reviewed,
+    the_engine_finds_what_the_review_finds,
+    with_combinations,
+)
 from tests.trust.posed import (
     LOOKS,
     T,
@@ -354,35 +357,6 @@ def a_switch_is_on_offer_somewhere(env: PolyGuardEnv) -> None:
     assert T.SUBSTITUTE_DRUG in kinds
 
 
-def engine_finds(env: PolyGuardEnv, scenario_id: str) -> dict[str, str]:
-    """What the compiled rules find in a scenario, by id, with its severity."""
-    first(env, scenario_id)
-    found, _ = env._episode.compared(0)
-    return {finding.finding_id: finding.severity for finding in found if finding.category != "withdrawal"}
-
-
-@cache
-def reviewed(scenario_id: str) -> dict[str, str]:
-    """What a review finds in a scenario; monitoring gaps are not findings of an episode."""
-    env = PolyGuardEnv()
-    patient = env.factory.find(scenario_id).patient
-    found = find_all(patient, patient.regimen, env.index) + gene_findings(patient, patient.regimen, env.index)
-    return {finding.finding_id: finding.severity for finding in found if finding.category != "monitoring"}
-
-
-REVIEWED = tuple(
-    (name, difficulty)
-    for name in ("REGIMEN_RISK", "PRECISION_DOSING", "LONGITUDINAL_DEPRESCRIBING", "NEW_DRUG_DECOMPOSITION", "DDI")
-    for difficulty in ("easy", "medium", "hard")
-)
-
-
-def the_engine_finds_what_the_review_finds(env: PolyGuardEnv) -> None:
-    for name, difficulty in REVIEWED:
-        for scenario_id in known_ids(name, difficulty, False):
-            assert engine_finds(env, scenario_id) == reviewed(scenario_id)
-
-
 def a_needless_change_is_named_and_gated(env: PolyGuardEnv) -> None:
     seen = 0
     for name in ("DDI", "LONGITUDINAL_DEPRESCRIBING"):
@@ -422,3 +396,4 @@ def prepare() -> None:
     for name, difficulty in REVIEWED:
         for scenario_id in known_ids(name, difficulty, False):
             reviewed(scenario_id)
+    with_combinations()
