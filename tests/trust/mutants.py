@@ -217,12 +217,13 @@ GATE_MUTANTS = [
     Mutant("everything is actionable", "asking_where_one_can_act_is_abuse", parameters(actionable=1e9)),
 ]  # fmt: skip
 REASON_MUTANTS = [
-    Mutant("no unsafe_no_op", "leaving_a_severe_problem_is_named_and_gated", silent("unsafe_no_op")),
+    Mutant("no unsafe_no_op", "leaving_a_severe_problem_is_named_and_gated", parameters(actionable=1e9)),
     Mutant("no review_abuse", "asking_where_one_can_act_is_abuse", silent("review_abuse")),
-    Mutant("no needless_change", "a_needless_change_is_named_and_gated", silent("needless_change")),
+    Mutant("no needless_change", "a_needless_change_is_named_and_gated", parameters(actionable=-1.0)),
+    Mutant("no keep_regimen_abuse", "keeping_twice_is_abuse_and_repeating_is_named", parameters(max_keeps=1e9)),
     *(
         Mutant(f"no {reason}", "keeping_twice_is_abuse_and_repeating_is_named", silent(reason))
-        for reason in ("keep_regimen_abuse", "retry_of_no_op", "repeated_action_loop")
+        for reason in ("retry_of_no_op", "repeated_action_loop")
     ),
     *(
         Mutant(f"{name} passes", "an_unreadable_answer_earns_nothing", unread(reason))
