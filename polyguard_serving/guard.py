@@ -28,14 +28,19 @@ from polyguard_serving.tally import Tally
 
 # Probes must answer whoever asks, and tell nothing but that.
 OPEN_PATHS = frozenset({"/health", "/ready", "/env/health", "/env/ready"})
-LIVE_PATHS = OPEN_PATHS | {"/metrics", "/env/metrics"}
+# What needs no knowledge is answered while it loads.
+STATIC = ("/metrics", "/openapi.json", "/docs", "/metadata", "/schema")
+LIVE_PATHS = OPEN_PATHS | {*STATIC, *(f"/env{path}" for path in STATIC)}
 BODY_SECONDS = 30.0
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# The page's library evaluates its templates.
 PAGES_CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; "
     "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
 )
+# An answer that is data shows, runs and embeds nothing.
+DATA_CSP = "default-src 'none'"
 ALLOWED_METHODS = b"GET, POST, DELETE, OPTIONS"
 ALLOWED_HEADERS = b"authorization, content-type, mcp-protocol-version, mcp-session-id"
 Header = tuple[bytes, bytes]
@@ -56,12 +61,12 @@ class Guard:
         self.allowances = Allowances(settings.rate / settings.workers)
         ancestors = " ".join(settings.frame_ancestors)
         self.headers: list[Header] = [
-            (b"content-security-policy", f"{PAGES_CSP}; frame-ancestors {ancestors}".encode()),
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
             (b"permissions-policy", b"camera=(self), microphone=(), geolocation=(), payment=()"),
             (b"cross-origin-opener-policy", b"same-origin"),
         ]
+        self.policies = [f"{policy}; frame-ancestors {ancestors}".encode() for policy in (DATA_CSP, PAGES_CSP)]
         if settings.frame_ancestors == ("'none'",):
             self.headers.append((b"x-frame-options", b"DENY"))
         self.origins = {origin.rstrip("/") for origin in settings.origins}
@@ -86,8 +91,10 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                named = {name.lower() for name, _ in message.get("headers", ())}
-                message["headers"] = [*message.get("headers", ()), *(h for h in extra if h[0] not in named)]
+                named = {name.lower(): value for name, value in message.get("headers", ())}
+                data = named.get(b"content-type", b"application/json").startswith(b"application/json")
+                more = [(b"content-security-policy", self.policies[0 if data else 1]), *extra]
+                message["headers"] = [*message.get("headers", ()), *(h for h in more if h[0] not in named)]
             await send(message)
 
         try:

@@ -76,11 +76,15 @@ def test_healthy_at_once_and_ready_when_loaded(monkeypatch: pytest.MonkeyPatch) 
     app = application.create(Settings(log_format="off"))
     service = app.state.service
     first = Service._first_episode
-    monkeypatch.setattr(Service, "_first_episode", lambda self: (time.sleep(1.0), first(self)))
+    monkeypatch.setattr(Service, "_first_episode", lambda self: (time.sleep(3.0), first(self)))
     with TestClient(app) as client:
         assert client.get("/health").json() == {"status": "healthy"}
         starting = client.get("/ready")
         assert starting.status_code == 503 and starting.json()["error"]["code"] == "BUSY"
+        # What needs no knowledge does not wait for it.
+        for path in ("/metadata", "/schema", "/openapi.json", "/docs", "/metrics"):
+            assert client.get(path).status_code == 200
+        assert client.get("/ready").status_code == 503
         # Whoever asks for an episode meanwhile gets it, a little later.
         assert client.post("/reset", json={}).status_code == 200
         ready = client.get("/ready").json()

@@ -173,6 +173,9 @@ def test_every_answer_carries_security_headers(http: httpx.Client, limited: Test
         assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
         assert "frame-ancestors 'none'" in headers["content-security-policy"] and headers["x-frame-options"] == "DENY"
         assert "server" not in headers
+    # A page needs what its library does; data needs nothing.
+    assert "script-src 'self'" in http.get("/").headers["content-security-policy"]
+    assert http.get("/tasks").headers["content-security-policy"].startswith("default-src 'none'; frame-ancestors")
     embeddable = limited.get("/health").headers
     assert "frame-ancestors https://huggingface.co" in embeddable["content-security-policy"]
     assert "x-frame-options" not in embeddable
