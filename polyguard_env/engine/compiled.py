@@ -53,12 +53,14 @@ def ready(function: Any, signature: tuple[Any, ...], after: Callable[[Any], None
         function.compile(signature)
         return time.perf_counter() - began
     with alone():
-        if not kept():
+        first = not kept()
+        if first:
             print("polyguard: compiling the rules (once, under a minute)", file=sys.stderr, flush=True)
             for half in FOLDER.rglob("*.nb?"):
                 half.unlink()
         function.compile(signature)
-        after(function)
+        if first:
+            after(function)
     return time.perf_counter() - began
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numba import types
 
-from polyguard_env.engine import call, compiling, engine_of, folder, kernel, machine_code
+from polyguard_env.engine import call, compiled, compiling, engine_of, folder, kernel, machine_code
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.call import Call, compile_rules, rooms, words_of
 from polyguard_env.engine.facts import fact_table
@@ -130,3 +130,12 @@ def test_a_folder_that_others_may_write_to_is_not_taken_for_code(tmp_path: Path)
     assert not folder.private(own)
     (tmp_path / "link").symlink_to(tmp_path)
     assert not folder.private(tmp_path / "link")
+
+
+def test_a_process_that_waited_while_another_compiled_keeps_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_rules()
+    seen = iter([False, True])
+    monkeypatch.setattr(compiled, "kept", lambda: next(seen))
+    after: list[object] = []
+    compiled.ready(kernel.run, (types.int64, types.int64), after.append)
+    assert after == []
