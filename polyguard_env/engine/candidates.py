@@ -5,21 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from polyguard_env.engine import layout as at
+from polyguard_env.engine.beside import any_check, any_start, bandit, beside, reveals
 from polyguard_env.engine.compiled import compiled
-from polyguard_env.engine.draws import below, chance, key_of, shuffle
+from polyguard_env.engine.draws import below, key_of
 from polyguard_env.engine.dynamics import outcome, slot_of, untouched
 from polyguard_env.engine.moves import (
-    check_moves,
     copy_row,
     fix_moves,
-    illegal_moves,
-    in_split,
     kinds_on,
     moves_on,
-    put,
-    reveal_moves,
 )
 from polyguard_env.engine.parameters import PLACE
+from polyguard_env.engine.picking import arrange, draw, pick, take
 from polyguard_env.engine.risk import list_findings
 
 COST = PLACE["cost_keep"]
@@ -32,7 +29,7 @@ COSTS = np.array(
         )
     ]
 )  # fmt: skip
-ILLEGAL_SHARE, ACTIONABLE = PLACE["illegal_share"], PLACE["actionable"]
+ACTIONABLE = PLACE["actionable"]
 REVIEW_VALUE = PLACE["review_value"]
 # By sub-environment and kind, how often the best fix is of that kind, so that a move drawn where nothing needs fixing
 # looks like one. Measured over problems of the train split.
@@ -56,10 +53,8 @@ EVENED[at.DDI_SUB, at.STOP], EVENED[at.DDI_SUB, at.INCREASE], EVENED[at.DDI_SUB,
 EVENED[at.WEB, at.STOP], EVENED[at.WEB, at.INCREASE] = 1.6, 0.3
 # A second kind of move that too few drugs allow together with the first is drawn this much less often.
 UNEVEN = 0.3
-# How often the chart is offered, where it may be hidden, when it is not.
-LURE_SHARE = 0.5
-ROWS = np.array([2, 2, 2])
-CHECK_TRIES = 16
+# Drugs in the table of moves.
+ROWS = 2
 LEAST_WORTH = 1e-9
 # Words of a state: where its table of pairs and what follows it begin, and how long a row is.
 LINKS, PAIR, OWN, REST = (at.byte_of(name) // 8 for name in ("links", "pair", "own_safety", "candidate"))
@@ -118,7 +113,7 @@ def enter(facts, sc, states, raw, b, space):
     stream[0] = key_of(sc.key, st.seed, st.step)
     chosen = st.candidate
     if sc.combinations > 0:
-        n = _bandit(facts, sc, st, chosen, stream, w.order)
+        n = bandit(facts, sc, st, chosen, stream, w.order)
     else:
         n = _clinical(facts, sc, st, raw, b, space, chosen, stream)
     _shuffle(chosen, n, w.rows[0], stream)
@@ -178,81 +173,6 @@ def _number(chosen, n, stream):
 
 
 @compiled
-def _take(chosen, n, row):
-    for i in range(n):
-        if chosen[i].kind == row.kind and chosen[i].a == row.a and chosen[i].b == row.b:
-            if chosen[i].value == row.value:
-                return n
-    if n < at.CANDIDATES:
-        copy_row(chosen[n], row)
-        return n + 1
-    return n
-
-
-@compiled
-def _simple(chosen, n, kind):
-    row = chosen[n]
-    row.kind, row.a, row.b, row.value, row.reason, row.number, row.priced = kind, -1, -1, 0.0, 0, 0, 0
-    row.safety = row.dosing = row.burden = row.disease = row.worth = 0.0
-    return n + 1
-
-
-@compiled
-def _bandit(facts, sc, st, chosen, stream, order):
-    """Four or five combinations to test, finish, and now and then one already tested or keep."""
-    for i in range(sc.combinations):
-        order[i] = i
-    shuffle(order, sc.combinations, stream)
-    n, shown = 0, 0
-    wanted = 4 + below(stream, 2)
-    _place_danger(sc, st, order, wanted, stream)
-    for i in range(sc.combinations):
-        if shown < wanted and (st.tested >> order[i]) & 1 == 0:
-            n = put(facts, sc, st, chosen, n, at.TEST, order[i], -1, 0.0)
-            shown += 1
-    for i in range(sc.combinations):
-        if (st.tested >> order[i]) & 1 == 1:
-            n = put(facts, sc, st, chosen, n, at.TEST, order[i], -1, 0.0)
-            break
-    n = _simple(chosen, n, at.FINISH)
-    return _simple(chosen, n, at.KEEP) if chance(stream) < 0.5 else n
-
-
-@compiled
-def _place_danger(sc, st, order, wanted, stream):
-    """While a dangerous combination is untested, one of the worst is among those offered, and as few more as can be.
-
-    So chance finds it alike however many there are.
-    """
-    n, danger = sc.combinations, -1
-    for i in range(n):
-        if (st.tested >> order[i]) & 1 == 0 and sc.danger[order[i]] > 0:
-            if danger < 0 or sc.danger[order[i]] > sc.danger[order[danger]]:
-                danger = i
-    if danger < 0:
-        return
-    worst = order[danger]
-    m = 0
-    for harmless in (True, False):
-        for i in range(n):
-            if order[i] >= 0 and order[i] != worst and (sc.danger[order[i]] <= 0) == harmless:
-                order[n + m] = order[i]
-                m += 1
-    spot = below(stream, wanted)
-    m = 0
-    for i in range(n - 1):
-        if spot == 0:
-            order[m] = worst
-            m += 1
-        order[m] = order[n + i]
-        if (st.tested >> order[m]) & 1 == 0:
-            spot -= 1
-        m += 1
-    if m < n:
-        order[m] = worst
-
-
-@compiled
 def _clinical(facts, sc, st, raw, b, space, chosen, stream):
     """Whatever is best is on offer: the best change of a drug, the best check, the best drug to add, what is unknown.
 
@@ -282,9 +202,9 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
             anchor = i
     n = 0
     if check >= 0:
-        n = _take(chosen, n, rows[check])
+        n = take(chosen, n, rows[check])
     if start >= 0:
-        n = _take(chosen, n, rows[start])
+        n = take(chosen, n, rows[start])
     has_anchor = anchor >= 0
     if has_anchor:
         copy_row(chosen[at.CANDIDATES - 1], rows[anchor])
@@ -293,14 +213,13 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
     if not has_anchor:
         has_anchor = _any_move(facts, sc, st, w, chosen, stream)
     if check < 0:
-        n = _any_check(facts, sc, st, chosen, n, w.rows, stream)
+        n = any_check(facts, sc, st, chosen, n, w.rows, stream)
     if start < 0:
-        n = _any_start(facts, sc, st, chosen, n, w.rows, stream)
-    drugs = 2 if sc.sub == at.WEB else ROWS[sc.difficulty]
+        n = any_start(facts, sc, st, chosen, n, w.rows, stream)
     if has_anchor:
-        n = _table(facts, sc, st, w, chosen, n, drugs, stream)
-    n = _reveals(facts, sc, st, chosen, n, w, stream)
-    n = _beside(facts, sc, st, chosen, n, w, stream)
+        n = _table(facts, sc, st, w, chosen, n, ROWS, stream)
+    n = reveals(facts, sc, st, chosen, n, w, stream)
+    n = beside(facts, sc, st, chosen, n, w, stream)
     for i in range(n):
         if not chosen[i].priced:
             _known_price(chosen[i], rows, fixes)
@@ -329,7 +248,7 @@ def _any_move(facts, sc, st, w, chosen, stream):
         totals[drawn] = 0.0
         if (kinds >> np.int64(drawn)) & 1:
             totals[drawn] = SHARES[sc.sub, drawn] * EVENED[sc.sub, drawn]
-    kind = _draw(totals, stream)
+    kind = draw(totals, stream)
     if kind < 0:
         return False
     m = 0
@@ -339,36 +258,8 @@ def _any_move(facts, sc, st, w, chosen, stream):
             m += 1
     k = able[below(stream, m)]
     count = moves_on(facts, sc, st, k, w)
-    copy_row(chosen[at.CANDIDATES - 1], w.moves[k, _pick(w.moves[k], count, kind, stream)])
+    copy_row(chosen[at.CANDIDATES - 1], w.moves[k, pick(w.moves[k], count, kind, stream)])
     return True
-
-
-@compiled
-def _draw(totals, stream):
-    total = totals.sum()
-    if total <= 0:
-        return -1
-    point = chance(stream) * total
-    for kind in range(totals.shape[0]):
-        point -= totals[kind]
-        if point < 0 and totals[kind] > 0:
-            return kind
-    return -1
-
-
-@compiled
-def _pick(rows, count, kind, stream):
-    """A move of a kind, drawn among those of one drug."""
-    m = 0
-    for i in range(count):
-        m += rows[i].kind == kind
-    wanted = below(stream, m)
-    for i in range(count):
-        if rows[i].kind == kind:
-            if wanted == 0:
-                return i
-            wanted -= 1
-    return -1
 
 
 @compiled
@@ -386,9 +277,9 @@ def _table(facts, sc, st, w, chosen, n, drugs, stream):
             for k in range(st.n):
                 count += k != target and st.alive[k] and kinds[k] & both == both
             totals[kind] = (1.0 if count >= drugs else UNEVEN) * SHARES[sc.sub, kind]
-    column[0], column[1] = spot.kind, _draw(totals, stream)
+    column[0], column[1] = spot.kind, draw(totals, stream)
     both = one | (np.int64(1) << np.int64(column[1]) if column[1] >= 0 else 0)
-    _arrange(order, st.n, stream)
+    arrange(order, st.n, stream)
     lines[0] = target
     m = 1
     # Drugs that allow both kinds, then those that allow either, then any.
@@ -405,14 +296,14 @@ def _table(facts, sc, st, w, chosen, n, drugs, stream):
         count = moves_on(facts, sc, st, k, w)
         for c in range(2):
             if j == 0 and c == 0:
-                n = _take(chosen, n, spot)
+                n = take(chosen, n, spot)
                 continue
             kind = column[c]
             if kind < 0 or (kinds[k] >> np.int64(kind)) & 1 == 0:
                 kind = moves[k, below(stream, count)].kind
-            i = _pick(moves[k], count, kind, stream)
+            i = pick(moves[k], count, kind, stream)
             if n < at.CANDIDATES - 2:
-                n = _take(chosen, n, moves[k, i])
+                n = take(chosen, n, moves[k, i])
     return n
 
 
@@ -422,97 +313,3 @@ def _shown(st, lines, m, k):
         if lines[i] == k or (st.group[k] > 0 and st.group[lines[i]] == st.group[k]):
             return True
     return False
-
-
-@compiled
-def _arrange(order, n, stream):
-    for i in range(n):
-        order[i] = i
-    shuffle(order, n, stream)
-
-
-@compiled
-def _any_check(facts, sc, st, chosen, n, rows, stream):
-    """A measurement that drugs of the regimen call for, else any that some drug calls for."""
-    m = check_moves(facts, st, rows, 0)
-    if m == 0:
-        for _ in range(CHECK_TRIES):
-            place = facts.drug[facts.common[below(stream, facts.common.shape[0])]].monitor
-            if place >= 0 and (st.monitored >> np.int64(place)) & 1 == 0:
-                m = put(facts, sc, st, rows, 0, at.ORDER, place, -1, 0.0)
-                break
-    return _take(chosen, n, rows[below(stream, m)]) if m else n
-
-
-@compiled
-def _any_start(facts, sc, st, chosen, n, rows, stream):
-    """A drug that some condition calls for, whoever has it."""
-    start = below(stream, facts.omission.shape[0])
-    for i in range(facts.omission.shape[0]):
-        rule = facts.omission[(start + i) % facts.omission.shape[0]]
-        if slot_of(st, rule.drug) < 0 and in_split(facts, sc, st, rule.drug, -1):
-            m = put(facts, sc, st, rows, 0, at.ADD, rule.drug, rule.condition, 0.0)
-            return _take(chosen, n, rows[0]) if m else n
-    return n
-
-
-@compiled
-def _reveals(facts, sc, st, chosen, n, w, stream):
-    """Look-ups, the chart and taking a product apart, needed or not, in the sub-environments that have them."""
-    rows, order = w.rows, w.order
-    if sc.sub == at.NEW_DRUG:
-        for k in range(st.n):
-            if st.alive[k] and st.group[k] > 0 and (not st.product_known[k] or chance(stream) < 0.5):
-                m = put(facts, sc, st, rows, 0, at.DECOMPOSE, st.group[k], -1, 0.0)
-                return _take(chosen, n, rows[0]) if m else n
-        return n
-    if sc.sub != at.WEB:
-        m = reveal_moves(facts, sc, st, rows, 0)
-        for i in range(m):
-            if rows[i].kind == at.FETCH and n < at.CANDIDATES - 2:
-                n = _take(chosen, n, rows[i])
-        if m == 0 and (sc.sub == at.DDI_SUB or sc.sub == at.ALTERNATIVE) and chance(stream) < LURE_SHARE:
-            put(facts, sc, st, rows, 0, at.FETCH, at.CHART, -1, 0.0)
-            n = _take(chosen, n, rows[0])
-        return n
-    unknown = -1
-    for k in range(st.n):
-        if st.alive[k] and not st.facts_known[k]:
-            unknown = k
-    _arrange(order, st.n, stream)
-    shown = 0
-    if unknown >= 0:
-        put(facts, sc, st, rows, 0, at.FETCH, st.drug[unknown], -1, 0.0)
-        n = _take(chosen, n, rows[0])
-        shown = 1
-    for i in range(st.n):
-        k = order[i]
-        if st.alive[k] and k != unknown and shown < 2 and n < at.CANDIDATES - 3:
-            put(facts, sc, st, rows, 0, at.FETCH, st.drug[k], -1, 0.0)
-            n = _take(chosen, n, rows[0])
-            shown += 1
-    if (not st.chart_known and (sc.chart_hidden or sc.allergies_hidden)) or chance(stream) < 0.3:
-        put(facts, sc, st, rows, 0, at.FETCH, at.CHART, -1, 0.0)
-        n = _take(chosen, n, rows[0])
-    return n
-
-
-@compiled
-def _beside(facts, sc, st, chosen, n, w, stream):
-    """Finish, and one or two of: an illegal option, keep, ask a specialist."""
-    rows, kinds = w.rows, w.totals
-    n = min(n, at.CANDIDATES - 3)
-    n = _simple(chosen, n, at.FINISH)
-    if sc.difficulty > 0 or chance(stream) < facts.parameters[ILLEGAL_SHARE]:
-        m = illegal_moves(facts, sc, st, rows, stream)
-        if m:
-            kinds[:] = 0.0
-            for i in range(m):
-                kinds[rows[i].kind] = 1.0
-            kind = _draw(kinds, stream)
-            n = _take(chosen, n, rows[_pick(rows, m, kind, stream)])
-        if sc.difficulty == 0:
-            return n
-    if st.reviews == 0 and chance(stream) < 0.5:
-        return _simple(chosen, n, at.REVIEW)
-    return _simple(chosen, n, at.KEEP)
