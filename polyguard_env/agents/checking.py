@@ -10,7 +10,7 @@ from polyguard_env.environment.messages import ActionType, PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 
-Number = Annotated[float, Field(allow_inf_nan=False, strict=False)]
+Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Words = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)]
 DOSE_KINDS = (ActionType.REDUCE_DOSE, ActionType.INCREASE_DOSE)
 TARGETS_NEEDED = {

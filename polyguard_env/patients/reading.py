@@ -190,7 +190,7 @@ def condition(name: Any, field: str) -> str:
     """
     from difflib import get_close_matches
 
-    if name not in condition_ids():
+    if not isinstance(name, str) or name not in condition_ids():
         near = get_close_matches(str(name), sorted(condition_ids()), 3)
         raise PolyGuardError(
             field, name, f"use a condition id{': ' + ', '.join(near) if near else ' of conditions.csv'}"
@@ -279,7 +279,7 @@ def daily_dose(dose: Any, unit: Any, drug_id: str, where: str, knowledge: Knowle
     if profile is None:
         return number
     if unit is not None and unit != profile.dose_unit:
-        if unit not in MASS or profile.dose_unit not in MASS:
+        if not isinstance(unit, str) or unit not in MASS or profile.dose_unit not in MASS:
             raise PolyGuardError(f"{where}.unit", unit, f"give the daily dose of {drug_id} in {profile.dose_unit}")
         number *= MASS[unit] / MASS[profile.dose_unit]
     if number > 100 * profile.dose_max > 0:

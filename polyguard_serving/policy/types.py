@@ -46,6 +46,11 @@ class SentObservation(PolyGuardObservation):
     """An observation as the environment gave it; `metadata` is OpenEnv's own and is ignored."""
 
     metadata: dict[str, Any] = Field(default_factory=dict)
+    # Numbers and flags, as the schema says.
+    day: int = Field(default=0, strict=True)
+    steps_left: int = Field(default=0, strict=True)
+    done: bool = Field(default=False, strict=True)
+    reward: float | None = Field(default=None, strict=True)
 
 
 class Decided(Options):

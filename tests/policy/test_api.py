@@ -108,6 +108,44 @@ def test_an_observation_no_environment_sends_is_refused(api: TestClient, sent: d
     assert answer.status_code == 409 and answer.json()["error"]["field"] == "observation.regimen[0].dose"
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        (("patient", "crcl"), "96", "observation.patient.crcl"),
+        (("patient", "weight"), True, "observation.patient.weight"),
+        (("regimen", 0, "dose"), "20", "observation.regimen[0].dose"), (("day",), True, "observation.day"),
+        (("steps_left",), "3", "observation.steps_left"), (("done",), "no", "observation.done"),
+    ],
+)  # fmt: skip
+def test_a_number_is_no_text_and_no_flag(
+    api: TestClient, sent: dict[str, Any], path: tuple[Any, ...], value: object, field: str
+) -> None:
+    broken = json.loads(json.dumps(sent))
+    place = broken
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    answer = api.post("/agents/run_step", json={"observation": broken, "without": ["evidence"]})
+    assert answer.status_code in (409, 422) and answer.json()["error"]["field"] == field
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"conditions": [[]]}, {"conditions": [{"a": 1}]}, {"conditions": 3}, {"allergies": [[]]},
+        {"measurements": {"potassium": []}}, {"genotype": {"CYP2D6": []}}, {"child_pugh": []}, {"sex": []}, {"regimen": [{"drug": []}]},
+        {"regimen": [[]]},
+        {"regimen": [{"drug": "warfarin", "dose": 5, "unit": []}]}, {"regimen": [{"drug": "warfarin", "days": "x"}]},
+        {"regimen": [{"drug": "warfarin", "indication": [1]}]}, {"patient_id": [1], "falls": {}},
+    ],
+)  # fmt: skip
+def test_a_patient_of_the_wrong_kinds_is_refused_not_crashed_on(api: TestClient, more: dict[str, Any]) -> None:
+    person: dict[str, Any] = {"age": 82, "sex": "F", "weight": 60, "height": 158, "regimen": ["warfarin"]}
+    answer = api.post("/regimen/review", json={"patient": person | more})
+    assert answer.status_code in (404, 409), answer.text
+    assert fits(api, "post", "/regimen/review", answer)["error"]["fix"]
+
+
 def test_cases_are_paged_and_alternate(api: TestClient) -> None:
     found = fits(api, "get", "/cases", api.get("/cases", params={"limit": 4}))
     assert len({case["scenario_id"] for case in found["cases"]}) == 4
