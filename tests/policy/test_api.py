@@ -133,7 +133,8 @@ def test_a_number_is_no_text_and_no_flag(
     "more",
     [
         {"conditions": [[]]}, {"conditions": [{"a": 1}]}, {"conditions": 3}, {"allergies": [[]]},
-        {"measurements": {"potassium": []}}, {"genotype": {"CYP2D6": []}}, {"child_pugh": []}, {"sex": []}, {"regimen": [{"drug": []}]},
+        {"measurements": {"potassium": []}}, {"genotype": {"CYP2D6": []}}, {"child_pugh": []}, {"sex": []},
+        {"regimen": [{"drug": []}]},
         {"regimen": [[]]},
         {"regimen": [{"drug": "warfarin", "dose": 5, "unit": []}]}, {"regimen": [{"drug": "warfarin", "days": "x"}]},
         {"regimen": [{"drug": "warfarin", "indication": [1]}]}, {"patient_id": [1], "falls": {}},
