@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.net import listen
+from polyguard_serving import memory
 from polyguard_serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     # Its own pool would keep what loading the knowledge has freed.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    memory.one_arena()
     try:
         settings = Settings.from_environment(os.environ | _given(arguments)).checked()
         listener = _listener(settings)

@@ -14,6 +14,7 @@ import orjson
 
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.errors import PolyGuardError
+from polyguard_serving import memory
 from polyguard_serving.episodes import Episodes
 from polyguard_serving.host import Host
 from polyguard_serving.ledger import Ledger
@@ -215,6 +216,7 @@ class Service:
         finally:
             # What is loaded stays: looking through it for garbage would only hold up steps.
             gc.collect()
+            memory.trim()
             gc.freeze()
             gc.enable()
 

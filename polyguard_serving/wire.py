@@ -53,9 +53,12 @@ def envelope(seen: PolyGuardObservation) -> dict[str, Any]:
 _METADATA = orjson.dumps(METADATA)
 
 
-def full(env: PolyGuardEnv) -> bytes:
-    """The envelope of an environment's observation, in JSON."""
-    return b'{"observation":{"metadata":%b,%b},"reward":%b,"done":%b,"metadata":%b,"episode_id":%b}' % (
+def message(env: PolyGuardEnv) -> bytes:
+    """The envelope of an environment's observation as a session's message, in JSON."""
+    return (
+        b'{"type":"observation","data":{"observation":{"metadata":%b,%b},"reward":%b,"done":%b,"metadata":%b,'
+        b'"episode_id":%b}}'
+    ) % (
         _METADATA, env.write(), orjson.dumps(env.reward), b"true" if env.done else b"false", _METADATA,
         orjson.dumps(env.episode_id),
     )  # fmt: skip

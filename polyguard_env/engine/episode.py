@@ -111,6 +111,11 @@ class Episode:
         return found
 
     @property
+    def raw_columns(self) -> bytes:
+        """The same as the engine holds them, 64 bits each."""
+        return self._columns.tobytes()
+
+    @property
     def day(self) -> int:
         """Days since the start."""
         return int(self._now["day"][0])

@@ -342,8 +342,7 @@ class FactTable:
         count = int(table["profiled"].sum())
         foreign = np.zeros((len(at.SPLIT) * count, count // 63 + 1), dtype=np.int64)
         near = np.zeros((count, count // 63 + 1), dtype=np.int64)
-        ends = np.array([(self.drug_at[a], self.drug_at[b]) for a, b in self.edge_names], dtype=np.int64).reshape(-1, 2)
-        pairs, held = number[ends], edge["split"][: len(ends)]
+        pairs, held = number[self._ends], edge["split"][: len(self._ends)]
         for split in at.SPLIT.values():
             _mark(foreign, pairs[(held >= 0) & (held != split)], split * count)
         _mark(near, pairs[(pairs >= 0).all(axis=1)], 0)
@@ -364,12 +363,12 @@ class FactTable:
         first, second = frame["drug_a"].to_list(), frame["drug_b"].to_list()
         severity, mechanism = frame["severity"].to_list(), frame["mechanism"].to_list()
         management = frame["management"].to_list()
-        self.edge_names = list(zip(first, second, strict=True))
-        keys = np.array(
-            [self.drug_at[a] * len(self.drugs) + self.drug_at[b] for a, b in self.edge_names], dtype=np.int64
-        )
+        self._ends = np.array(
+            [(self.drug_at[a], self.drug_at[b]) for a, b in zip(first, second, strict=True)], dtype=np.int64
+        ).reshape(-1, 2)
+        keys = self._ends[:, 0] * len(self.drugs) + self._ends[:, 1]
         profile = self.index.profile
-        for place, (a, b) in enumerate(self.edge_names):
+        for place, (a, b) in enumerate(zip(first, second, strict=True)):
             term = management[place].partition(":")[0].strip()
             one, other = profile(a), profile(b)
             edge[place] = (

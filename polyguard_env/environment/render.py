@@ -47,6 +47,8 @@ TOKEN_LIMIT = 188
 TOKEN = re.compile(r"[A-Za-z]+| ?[0-9]|[^A-Za-z0-9 ]")
 LETTERS_PER_TOKEN = 4
 KEPT = 50_000
+# Of one state of knowledge: lines above the options.
+MOST_LINES = 32
 
 Piece = tuple[str, int]
 DrugKey = tuple[str, str, float, str, str | None, bool, str, bool]
@@ -88,7 +90,7 @@ class Rendering:
         patient, regimen: as `known_patient` and `known_regimen` give them.
     """
 
-    __slots__ = ("_index", "_key", "_lines", "_person", "_pool", "_rows")
+    __slots__ = ("_index", "_lines", "_person", "_pool", "_rows")
 
     def __init__(
         self,
@@ -109,8 +111,7 @@ class Rendering:
                 entry["product"], entry["known"],
             )  # fmt: skip
             self._rows.append((key, _told(key, style, index)))
-        self._key: object = None
-        self._lines = ""
+        self._lines: dict[tuple[frozenset[str], int, tuple[tuple[str, str], ...]], str] = {}
 
     def text(self, candidates: Sequence[Offered], evidence: Sequence[Mapping[str, Any]]) -> str:
         """The rendering with these options and this evidence."""
@@ -121,10 +122,13 @@ class Rendering:
         texts = [candidate.text for candidate in candidates]
         fixed = sum([estimated_tokens(text) for text in texts]) + len(texts) + 3
         shown = [(str(item.get("year", "")), str(item["text"])) for item in evidence[-EVIDENCE_SHOWN:]]
-        key = acted, fixed, shown
-        if key != self._key:
-            self._lines, self._key = "\n".join(self._fitting(acted, fixed, shown)), key
-        return f"{self._lines}\nOptions: {'; '.join(texts) if texts else 'none'}"
+        key = frozenset(acted), fixed, tuple(shown)
+        lines = self._lines.get(key)
+        if lines is None:
+            if len(self._lines) >= MOST_LINES:
+                self._lines.clear()
+            lines = self._lines[key] = "\n".join(self._fitting(acted, fixed, shown))
+        return f"{lines}\nOptions: {'; '.join(texts) if texts else 'none'}"
 
     def _fitting(self, acted: set[str], fixed: int, shown: Sequence[tuple[str, str]]) -> list[str]:
         """The lines above the options, at the first level of detail that keeps the limit."""

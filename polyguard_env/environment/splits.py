@@ -18,7 +18,7 @@ UNSEEN_MECHANISMS: frozenset[str] = frozenset(
 SPLIT_SHARES = (("train", 0.70), ("validation", 0.80), ("holdout", 1.0))
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=16_384)
 def hashed_split(a: str, b: str) -> str:
     """The split of a pair by its names, in either order."""
     first, second = sorted((a, b))

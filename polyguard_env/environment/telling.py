@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -45,7 +46,7 @@ class Telling:
         scenario, episode = self._running_scenario(), self._episode
         ids, words = self._offered()
         standing, evidence = self._known(), self._evidence(scenario)
-        reward, columns, info = self._told()
+        columns = dict(zip(COLUMNS, episode.columns, strict=True)) if self._verdict else {}
         return trusted(
             PolyGuardObservation,
             {
@@ -72,10 +73,10 @@ class Telling:
                 "evidence": evidence,
                 "text": standing.rendering.text(words, evidence),
                 "done": episode.ended,
-                "reward": reward,
+                "reward": self.reward,
                 "columns": columns,
                 "channels": channels(columns) if columns else {},
-                "info": info,
+                "info": self._info(),
             },
         )
 
@@ -87,19 +88,16 @@ class Telling:
         scenario, episode = self._running_scenario(), self._episode
         ids, words = self._offered()
         standing, evidence = self._known(), self._evidence(scenario)
-        _, columns, info = self._told()
         offers = b",".join(
             [b'{"candidate_id":"%b%b' % (name.encode(), offer.json) for name, offer in zip(ids, words, strict=True)]
         )
-        rest = {
-            "evidence": evidence,
-            "text": standing.rendering.text(words, evidence),
-            "columns": columns,
-            "channels": channels(columns) if columns else {},
-            "info": info,
-        }
-        return b'%b,"day":%d,"steps_left":%d,%b,"candidates":[%b],%b' % (
-            self._head, episode.day, scenario.budget - episode.steps, standing.json, offers, orjson.dumps(rest)[1:-1],
+        text = orjson.dumps(standing.rendering.text(words, evidence))
+        return (
+            b'%b,"day":%d,"steps_left":%d,%b,"candidates":[%b],"evidence":%b,"text":%b,%b,"info":%b'
+        ) % (
+            self._head, episode.day, scenario.budget - episode.steps, standing.json, offers,
+            orjson.dumps(evidence) if evidence else b"[]", text,
+            written_columns(episode.raw_columns) if self._verdict else NO_COLUMNS, orjson.dumps(self._info()),
         )  # fmt: skip
 
     @property
@@ -171,14 +169,26 @@ class Telling:
             standing = self._standing = Standing(key, self._episode.shown(), scenario, self.index, standing)
         return standing
 
-    def _told(self) -> tuple[float | None, dict[str, float], dict[str, Any]]:
-        """Reward, columns and info of the last step."""
+    def _info(self) -> dict[str, Any]:
+        """Named reasons, harm events and counters."""
         info: dict[str, Any] = {"harm_events": self.harm_events}
-        reward, columns = None, {}
         if self._verdict:
-            reward, legal, reasons = self._verdict
-            columns = dict(zip(COLUMNS, self._episode.columns, strict=True))
+            _, legal, reasons = self._verdict
             info |= {"legal": legal, "reasons": list(reasons)}
         if self._episode.ended:
             info |= {"events": list(self._events), "episode_reward": self.episode_reward()}
-        return reward, columns, info
+        return info
+
+
+@lru_cache(maxsize=4096)
+def written_columns(raw: bytes) -> bytes:
+    """The thirteen columns and their channels as members of a JSON object; many steps have the same ones.
+
+    Args:
+        raw: the columns as the engine holds them.
+    """
+    columns = dict(zip(COLUMNS, memoryview(raw).cast("d").tolist(), strict=True))
+    return orjson.dumps({"columns": columns, "channels": channels(columns)})[1:-1]
+
+
+NO_COLUMNS = b'"columns":{},"channels":{}'

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -97,9 +100,10 @@ class KnowledgeBase:
         ends = self._columns["drug_a"].values + self._columns["drug_b"].values
         self._number = {drug_id: number for number, drug_id in enumerate(dict.fromkeys(ends))}
         first, second = (self._columns[name].renumbered(self._number) for name in ("drug_a", "drug_b"))
-        self._edges: dict[int, int] = dict(
-            zip((first * len(self._number) + second).tolist(), range(len(edges)), strict=True)
-        )
+        # A dictionary of them would hold ten times the memory.
+        keys = first * len(self._number) + second
+        order = np.argsort(keys, kind="stable")
+        self._pairs, self._places = array("q", keys[order].tobytes()), array("i", order.astype(np.int32).tobytes())
         self._made: dict[int, Interaction] = {}
         self._rules: dict[str, tuple[Rule, ...]] = {}
         self._members: dict[str, frozenset[str]] = {
@@ -177,9 +181,13 @@ class KnowledgeBase:
     def interaction(self, a: str, b: str) -> Interaction | None:
         """The graded edge between two drugs, in either order, or None."""
         one, other = (self._number.get(a), self._number.get(b)) if a < b else (self._number.get(b), self._number.get(a))
-        place = None if one is None or other is None else self._edges.get(one * len(self._number) + other)
-        if place is None:
+        if one is None or other is None:
             return None
+        key = one * len(self._number) + other
+        spot = bisect_left(self._pairs, key)
+        if spot == len(self._pairs) or self._pairs[spot] != key:
+            return None
+        place = self._places[spot]
         if place not in self._made:
             column = {name: values[place] for name, values in self._columns.items()}
             self._made[place] = Interaction(
@@ -215,7 +223,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _rule(row: Any) -> Rule:
     return Rule(
-        row.rule_id, row.kind, row.drug_id, row.severity, json.loads(row.fields), row.strength, row.source,
+        row.rule_id, row.kind, row.drug_id, row.severity, orjson.loads(row.fields), row.strength, row.source,
         int(row.year),
     )  # fmt: skip
 

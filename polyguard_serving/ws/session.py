@@ -34,7 +34,7 @@ from polyguard_serving.options import (
 from polyguard_serving.refusals import Refusal, code_of, problem
 from polyguard_serving.sessions import resume
 from polyguard_serving.types import ServedAction
-from polyguard_serving.wire import compact, full
+from polyguard_serving.wire import compact, message
 
 Later = Callable[[bytes], None]
 PLAIN_FIELDS = frozenset({"type", "data"})
@@ -80,7 +80,7 @@ class EpisodeSession:
             "tasks": self._tasks,
         }
 
-    def receive(self, message: bytes) -> bytes | None:
+    def receive(self, sent: bytes) -> bytes | None:
         """The answer to a message; None when it comes later, or never because the session is over."""
         clock = self.host.store.clock
         received = self.used = clock()
@@ -90,7 +90,7 @@ class EpisodeSession:
             if self.bucket is not None and not self.bucket.take():
                 raise Refusal("RATE_LIMITED", "messages", self.messages, "send fewer messages a second", retry_after=1)
             try:
-                told = orjson.loads(message)
+                told = orjson.loads(sent)
             except orjson.JSONDecodeError as error:
                 raise Refusal("INVALID_JSON", "message", None, f"send one JSON object: Invalid JSON: {error}") from None
             if not isinstance(told, dict):
@@ -98,7 +98,7 @@ class EpisodeSession:
             if told.keys() - PLAIN_FIELDS:
                 request_id = told.get("request_id")
                 self._check_fields(told, request_id)
-            if deeper_than(message, self.depth):
+            if deeper_than(sent, self.depth):
                 raise Refusal("VALIDATION_ERROR", "message", "(nested)", f"nest no deeper than {self.depth}")
             kind = told.get("type")
             call = self._now.get(kind) if isinstance(kind, str) else None
@@ -171,7 +171,7 @@ class EpisodeSession:
         self._check_time(options.timeout_s, received)
         self.env = env
         self.host.started(env, options)
-        return written(env)
+        return message(env)
 
     def _step(self, data: Any, time_given: tuple[Any, float]) -> bytes:
         timeout_s, received = time_given
@@ -195,7 +195,7 @@ class EpisodeSession:
                 env.set_state(saved)
                 raise
         self.host.stepped(env, env.done)
-        answer = written(env)
+        answer = message(env)
         self.host.tally.time("polyguard_step_seconds", time.monotonic() - received)
         return answer
 
@@ -216,7 +216,7 @@ class EpisodeSession:
         resume(env, saved | {"episode_id": options.episode_id or saved["episode_id"]})
         self.env = env
         self.host.restored(env)
-        return written(env)
+        return message(env)
 
     def _tasks(self, data: Any, time_given: Any) -> bytes:
         return orjson.dumps({"type": "tasks", "data": {"tasks": self.host.store.make().list_tasks()}})
@@ -242,11 +242,6 @@ class EpisodeSession:
         self.host.log.fault(error, way="ws")
         fix = "report this: it is a fault of the server"
         return self._refused(Refusal("INTERNAL_ERROR", "server", type(error).__name__, fix))
-
-
-def written(env: PolyGuardEnv) -> bytes:
-    """An observation as OpenEnv's clients read it."""
-    return b'{"type":"observation","data":%b}' % full(env)
 
 
 def refusal(error: PolyGuardError, **more: Any) -> bytes:
