@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route
@@ -31,6 +32,8 @@ from tests.workbench.conftest import DIRECTORY, bundle_file, upc_picture
 
 FAKE = Path(__file__).parents[1] / "policy" / "fake_model.py"
 WAIT = 90_000
+# Rules that are not compiled yet are compiled first.
+START_SECONDS = 180
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -54,12 +57,13 @@ def bench(folder: Path) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started:
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    deadline = time.monotonic() + START_SECONDS
+    while not server.started or httpx.get(f"{url}/ready", trust_env=False, timeout=60).status_code != 200:
         assert thread.is_alive() and time.monotonic() < deadline
         time.sleep(0.05)
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield url
     finally:
         server.should_exit = True
         thread.join(15)
