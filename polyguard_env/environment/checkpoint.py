@@ -12,10 +12,14 @@ from polyguard_env.engine.episode import Episode
 from polyguard_env.errors import PolyGuardError
 
 FIX = "pass the unchanged result of get_state()"
-COUNT = Field(ge=0, le=1_000_000)
-LAST = Annotated[int, Field(ge=-2, le=1_000_000)]
-DOSE = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
-AMOUNT = Field(ge=0.0, le=1e9, allow_inf_nan=False)
+COUNT = Field(ge=0, le=1_000_000, strict=True)
+# A flag is true or false and a number a number: JSON tells them apart, and so does whoever reads it.
+Flag = Annotated[bool, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+LAST = Annotated[int, Field(ge=-2, le=1_000_000, strict=True)]
+DOSE = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False, strict=True)]
+AMOUNT = Field(ge=0.0, le=1e9, allow_inf_nan=False, strict=True)
 
 
 class Saved(BaseModel):
@@ -28,45 +32,45 @@ class SavedDrug(Saved):
     """One slot of the regimen; `taken` is False once the drug has been ended."""
 
     drug_id: str
-    taken: bool
+    taken: Flag
     dose: float = AMOUNT
     initial_dose: float = AMOUNT
     indication: str
     days: int = COUNT
-    tapering: bool
-    reduced: bool
-    product: int = Field(ge=0, le=at.SLOTS)
-    facts_known: bool
-    product_known: bool
+    tapering: Flag
+    reduced: Flag
+    product: int = Field(ge=0, le=at.SLOTS, strict=True)
+    facts_known: Flag
+    product_known: Flag
 
 
 class SavedWithdrawal(Saved):
     """A withdrawal under way."""
 
     drug_id: str
-    severity: int = Field(ge=at.MINOR, le=at.CONTRAINDICATED)
-    days_left: int = Field(ge=1, le=1000)
+    severity: int = Field(ge=at.MINOR, le=at.CONTRAINDICATED, strict=True)
+    days_left: int = Field(ge=1, le=1000, strict=True)
 
 
 class SavedState(Saved):
     """A state. The last action is (kind, targets) by place, -1 for none; its dose change (from, to) in daily doses."""
 
-    seed: int = Field(ge=0, lt=2**63)
+    seed: int = Field(ge=0, lt=2**63, strict=True)
     step: int = COUNT
     day: int = COUNT
-    finished: bool
+    finished: Flag
     regimen: list[SavedDrug] = Field(max_length=at.SLOTS)
     known: list[str] = Field(max_length=64)
     monitored: list[str] = Field(max_length=64)
-    chart_known: bool
-    tested: int = Field(ge=0, lt=1 << at.COMBINATIONS)
+    chart_known: Flag
+    tested: int = Field(ge=0, lt=1 << at.COMBINATIONS, strict=True)
     withdrawals: list[SavedWithdrawal] = Field(max_length=at.WITHDRAWALS)
     reviews: int = COUNT
     keeps: int = COUNT
     last_action: tuple[LAST, LAST, LAST]
     last_dose: tuple[DOSE, DOSE]
-    harm: tuple[int, int]
-    hazard: tuple[float, float]
+    harm: tuple[Whole, Whole]
+    hazard: tuple[Number, Number]
     total: float = AMOUNT
     last_reward: float = AMOUNT
 
@@ -77,17 +81,17 @@ class SavedEvent(Saved):
     day: int = COUNT
     finding_id: str = Field(max_length=400)
     category: str = Field(max_length=40)
-    severe: bool
+    severe: Flag
 
 
 class SavedEpisode(Saved):
     """A checkpoint: scenario, seed, state and what the episode has brought so far."""
 
     scenario_id: str
-    seed: int = Field(ge=0, lt=2**63)
+    seed: int = Field(ge=0, lt=2**63, strict=True)
     episode_id: str = Field(max_length=400)
     events: list[SavedEvent] = Field(max_length=10_000)
-    rewards: list[float] = Field(max_length=10_000)
+    rewards: list[Number] = Field(max_length=10_000)
     fetched: list[str] = Field(max_length=1000)
     state: SavedState
     knowledge_fingerprint: str

@@ -71,6 +71,20 @@ def test_a_checkpoint_of_other_knowledge_is_refused(env: PolyGuardEnv) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "wrong"),
+    [("finished", 0), ("chart_known", 1), ("step", True), ("step", 1.0), ("total", "0.5"), ("total", True)],
+)
+def test_a_checkpoint_takes_no_flag_for_a_number_and_no_number_for_a_flag(
+    env: PolyGuardEnv, field: str, wrong: object
+) -> None:
+    env.reset(seed=5, scenario_id="train-DDI-easy-000003")
+    saved = json.loads(json.dumps(env.get_state()))
+    saved["state"][field] = wrong
+    with pytest.raises(PolyGuardError, match=field):
+        PolyGuardEnv(env.knowledge).set_state(saved)
+
+
+@pytest.mark.parametrize(
     ("arguments", "field"),
     [
         ({"scenario_id": "train-DDI-easy"}, "scenario_id"),
