@@ -222,7 +222,7 @@ def test_a_fault_in_a_session_tells_no_trace_and_leaves_it_open(monkeypatch: pyt
             raise RuntimeError("secret detail")
 
         with monkeypatch.context() as patched:
-            patched.setattr(session.env, "step", fault)
+            patched.setattr(session.env, "act", fault)
             socket.send_json({"type": "step", "data": {"text": "finish"}})
             told = socket.receive_json()
         assert told["data"]["code"] == "INTERNAL_ERROR" and "secret" not in json.dumps(told)
