@@ -1,12 +1,15 @@
 """A person at the bench, in a real Chromium: one whole case, from the patient to the export.
 
-`python -m tests.workbench.walk docs/images` walks it and keeps pictures.
+`python -m tests.workbench.walk docs/images --lake data_lake` walks it with the model trained there and keeps pictures;
+without a lake a stand-in answers for the model.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -38,21 +41,23 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 @contextmanager
-def bench(folder: Path) -> Iterator[str]:
-    """The whole server on a free port of this process, with a model that answers at once."""
+def bench(folder: Path, trained: Path | None = None) -> Iterator[str]:
+    """The whole server on a free port of this process.
+
+    Args:
+        trained: a data lake with an active model; without one, a stand-in answers at once.
+    """
     lake = folder / "lake"
-    names = {"path": "models/demo/base", "files": {"model.safetensors": "0" * 64, "config.json": "0" * 64}}
-    manifest = {
-        "schema": SCHEMA, "model_run": "demo", "label": "stand-in model", "preferred": "grpo_adapter", "base": names,
-        "grpo_adapter": names, "merged": None, "knowledge_fingerprint": "",
-    }  # fmt: skip
-    manifest_path(lake).parent.mkdir(parents=True)
-    manifest_path(lake).write_text(json.dumps(manifest), encoding="utf-8")
+    if trained is None:
+        _stand_in(lake)
+    else:
+        shutil.copytree(trained / "models", lake / "models", copy_function=os.link)
     place = lake / "raw/supplied/ndc/product.txt"
     place.parent.mkdir(parents=True)
     place.write_text(DIRECTORY, encoding="utf-8")
     app = create(Settings(log_format="off"))
-    app.state.policy = PolicyServices(app, lake, ModelProcess(lake, (sys.executable, str(FAKE), "good")))
+    command = None if trained else (sys.executable, str(FAKE), "good")
+    app.state.policy = PolicyServices(app, lake, ModelProcess(lake, command))
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -67,6 +72,16 @@ def bench(folder: Path) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(15)
+
+
+def _stand_in(lake: Path) -> None:
+    names = {"path": "models/demo/base", "files": {"model.safetensors": "0" * 64, "config.json": "0" * 64}}
+    manifest = {
+        "schema": SCHEMA, "model_run": "demo", "label": "stand-in model", "preferred": "grpo_adapter", "base": names,
+        "grpo_adapter": names, "merged": None, "knowledge_fingerprint": "",
+    }  # fmt: skip
+    manifest_path(lake).parent.mkdir(parents=True)
+    manifest_path(lake).write_text(json.dumps(manifest), encoding="utf-8")
 
 
 class Walk:
@@ -212,9 +227,14 @@ def smaller(picture: Path) -> None:
     few.save(picture, optimize=True)
 
 
-def main(pictures: Path) -> None:
+def main(pictures: Path, lake: Path | None) -> None:
     """Walk, and keep the pictures."""
-    with tempfile.TemporaryDirectory() as name, bench(Path(name)) as url, chromium_page(Path(name) / "p") as page:
+    # Beside the lake, whose files are linked into it.
+    with (
+        tempfile.TemporaryDirectory(dir=lake and lake.parent) as name,
+        bench(Path(name), lake) as url,
+        chromium_page(Path(name) / "p") as page,
+    ):
         walk = Walk(page, url, Path(name), pictures)
         walk.whole_case()
         walk.other_ways_in()
@@ -224,4 +244,6 @@ def main(pictures: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", type=Path, help="folder for the pictures")
-    main(parser.parse_args().pictures)
+    parser.add_argument("--lake", type=Path, help="data lake with an active model")
+    given = parser.parse_args()
+    main(given.pictures, given.lake)
