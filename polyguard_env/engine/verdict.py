@@ -20,6 +20,7 @@ MAX_KEEPS, NEEDLESS_GATE, CONDUCT_GATE = PLACE["max_keeps"], PLACE["needless_gat
     FORMAT, ALIGNMENT, LEGALITY, SAFETY, BURDEN, DISEASE, DOSING, ABSTENTION, EFFICIENCY, PROCESS, GROUNDING,
     ANTI_CHEAT, CALIBRATION,
 ) = range(len(COLUMNS))  # fmt: skip
+BACK_AND_FORTH = (1 << at.UNDONE_CHANGE) | (1 << at.ACTION_LOOP)
 
 
 @compiled
@@ -64,7 +65,7 @@ def conduct(facts, sc, st, row):
         bits |= 1 << at.UNDONE_CHANGE
     if takes_dose_back(st, row):
         bits |= 1 << at.UNDONE_CHANGE
-    if needless(facts, st, row):
+    if needless(row):
         bits |= 1 << at.NEEDLESS_CHANGE
     return bits
 
@@ -92,10 +93,9 @@ def shows_nothing(row):
 
 
 @compiled
-def needless(facts, st, row):
-    """True for a change of the regimen that gains nothing, where no change gains anything."""
-    changes = row.kind < at.ORDER and not no_op(row.kind)
-    return changes and st.gain <= facts.parameters[ACTIONABLE] and row.worth <= 0.0
+def needless(row):
+    """True for a change of the regimen that gains nothing."""
+    return row.kind < at.ORDER and not no_op(row.kind) and row.worth <= 0.0
 
 
 @compiled
@@ -151,7 +151,7 @@ def gate_of(facts, st, row, best):
     if possible >= p[SEVERE_RELIEF]:
         share = min(1.0, max(0.0, relief) / possible)
         factor *= p[UNSAFE_GATE] + (1.0 - p[UNSAFE_GATE]) * share
-    if needless(facts, st, row):
+    if needless(row):
         factor *= p[NEEDLESS_GATE]
     return factor
 
@@ -159,6 +159,8 @@ def gate_of(facts, st, row, best):
 @compiled
 def judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns):
     """Price one answer.
+
+    A repeat, or a change taken back, that gains nothing is paid for its form alone: what went before it was paid.
 
     Args:
         choice: place of the candidate named, -1 when the answer named none.
@@ -183,6 +185,8 @@ def judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns):
     best = st.candidate[st.best]
     regret = best.worth - row.worth
     reasons |= conduct(facts, sc, st, row)
+    if reasons & BACK_AND_FORTH and row.worth <= 0.0:
+        return combine(facts, columns), reasons, True
     factor = gate_of(facts, st, row, best)
     if reasons & ~(np.int64(1) << np.int64(at.NEEDLESS_CHANGE)):
         factor *= p[CONDUCT_GATE]

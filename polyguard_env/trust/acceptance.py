@@ -32,6 +32,8 @@ LOOKED_UP = frozenset(
         "NEW_DRUG_DECOMPOSITION",
     }
 )  # fmt: skip
+# Where a dose may be too low, raising doses is right whoever does it.
+BLIND_RAISES, RAISED = frozenset({"dose_up"}), frozenset({"PRECISION_DOSING"})
 LINES: dict[str, str] = {
     "oracle_max": "the oracle reaches 0.95 of the highest reward a search of the legal plays finds",
     "floor_gap": "doing nothing is paid at least 0.3 less than the oracle",
@@ -114,7 +116,8 @@ def violations(episodes: pd.DataFrame, highest: Mapping[str, float]) -> list[Vio
 
 def does_blind_good(name: str, sub_environment: str) -> bool:
     """True for an attack that does some good there by luck, without looking at the patient."""
-    return name in BLIND_GOOD or (name in BLIND_LOOK_UPS and sub_environment in LOOKED_UP)
+    looks_up = name in BLIND_LOOK_UPS and sub_environment in LOOKED_UP
+    return name in BLIND_GOOD or looks_up or (name in BLIND_RAISES and sub_environment in RAISED)
 
 
 def highest_attack(means: Mapping[str, Mapping[str, Any]], sub_environment: str, blind: bool) -> dict[str, Any]:
