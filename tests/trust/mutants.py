@@ -219,7 +219,11 @@ GATE_MUTANTS = [
 REASON_MUTANTS = [
     Mutant("no unsafe_no_op", "leaving_a_severe_problem_is_named_and_gated", parameters(actionable=1e9)),
     Mutant("no review_abuse", "asking_where_one_can_act_is_abuse", silent("review_abuse")),
-    Mutant("no needless_change", "a_needless_change_is_named_and_gated", parameters(actionable=-1.0)),
+    Mutant(
+        "no needless_change",
+        "a_needless_change_is_named_and_gated",
+        parameters(cost_reduce=-9.0, cost_increase=-9.0, cost_substitute=-9.0),
+    ),
     Mutant("no keep_regimen_abuse", "keeping_twice_is_abuse_and_repeating_is_named", parameters(max_keeps=1e9)),
     *(
         Mutant(f"no {reason}", "keeping_twice_is_abuse_and_repeating_is_named", silent(reason))
