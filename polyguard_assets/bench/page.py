@@ -16,7 +16,7 @@ from polyguard_env.errors import PolyGuardError
 BEGIN, END = "<!-- speed: written by python -m polyguard_assets.bench.page -->", "<!-- end of speed -->"
 MIB = 1 << 20
 PARTS = "microseconds_of_a_facade_step"
-# Reports from before single resets were timed have none of this.
+THREADS = "engine_batched_two_threads_by_clock"
 FRESH = "microseconds_of_a_fresh_reset"
 RATES = {
     "engine_one_at_a_time": "engine, one episode at a time, candidates priced and all columns",
@@ -72,14 +72,15 @@ def section(found: dict[str, Any]) -> str:
     costs = (
         f"A step costs {listed(drugs.values())} µs with {listed(drugs, '{}')} drugs that go together (a straight "
         f"line fits with R² {fit:.3f}), and {listed(row['microseconds'] for row in edges.values())} µs with "
-        f"{listed((100 * float(share) for share in edges), '{:.0f}%')} of the graph's edges: an interaction is one "
-        f"look-up in a hash table. {found['live_episodes']['engine']['episodes']:,} live episodes take "
+        f"{listed((100 * float(share) for share in edges), '{:.0f}%')} of the graph's edges: one bit says whether two "
+        f"drugs have anything to do with each other, one look-up in a hash table what. Two threads step "
+        f"{found[THREADS]['median']:,.0f} times a second side by side, by the clock "
+        f"({found[THREADS]['lowest']:,.0f}-{found[THREADS]['highest']:,.0f}). {found['live_episodes']['engine']['episodes']:,} live episodes take "
         f"{live['engine']:.0f} MiB in a batch and {live['facade']:.0f} MiB as environments of their own."
     )
     lines = table(("a second", "of one core's time", "range", "by the clock"), rows)
     lines += [costs, ""]
-    if FRESH in found:
-        lines += [*fresh(found[FRESH]), ""]
+    lines += [*fresh(found[FRESH]), ""]
     lines += ["Where the time of a facade step goes, by the clock:", ""]
     lines += table(
         ("part", "µs"),
