@@ -75,7 +75,8 @@ def section(found: dict[str, Any]) -> str:
         f"{listed((100 * float(share) for share in edges), '{:.0f}%')} of the graph's edges: one bit says whether two "
         f"drugs have anything to do with each other, one look-up in a hash table what. Two threads step "
         f"{found[THREADS]['median']:,.0f} times a second side by side, by the clock "
-        f"({found[THREADS]['lowest']:,.0f}-{found[THREADS]['highest']:,.0f}). {found['live_episodes']['engine']['episodes']:,} live episodes take "
+        f"({found[THREADS]['lowest']:,.0f}-{found[THREADS]['highest']:,.0f}). "
+        f"{found['live_episodes']['engine']['episodes']:,} live episodes take "
         f"{live['engine']:.0f} MiB in a batch and {live['facade']:.0f} MiB as environments of their own."
     )
     lines = table(("a second", "of one core's time", "range", "by the clock"), rows)
