@@ -73,7 +73,7 @@ def render(board: Mapping[str, Any]) -> str:
         f"`python -m polyguard_assets.trust_page` from `results/trust_scoreboard.json`, which "
         f"`python -m polyguard_env trust --out docs/results/trust_scoreboard.json` measures. The asset "
         f"`trust_scoreboard` measures the same on a smaller scale; each line below is a check of it, "
-        f"which blocks what follows where it is met here. "
+        f"and blocks what follows. "
         f"{DISCLAIMER}",
         "",
         "## Lines",
