@@ -18,6 +18,8 @@ OURS = ("-m", "polyguard_serving.server", "--port", "{port}")
 BARE = ("-m", "polyguard_serving.bench.bare", "--port", "{port}")
 STOCK = ("-m", "uvicorn", "polyguard_serving.bench.stock:app", "--port", "{port}", "--log-level", "warning")
 SESSIONS = (1, 16, 64)
+# Seconds between the steps of a session that thinks: 64 of them ask for about 1,000 steps a second.
+PAUSE = 0.06
 # An answer that names no candidate: it spends a step of the episode and ends none early.
 ACTION = {"text": "wait"}
 
@@ -38,6 +40,7 @@ def measure(steps: int, episodes: int) -> dict[str, Any]:
                 "healthy_seconds": server.healthy_seconds,
                 "memory_mib": server.memory_mib(),
                 "sessions": rows,
+                "thinking": stepping(server, SESSIONS[-1], steps, ACTION, PAUSE),
             }
             if name == "polyguard":
                 batched(server, 64, 1, "reward")

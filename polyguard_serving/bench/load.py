@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -83,8 +84,14 @@ def _wait(process: subprocess.Popen[bytes], url: str, began: float) -> float:
     raise PolyGuardError("server", url, f"it did not get healthy within {START_SECONDS:g} s")
 
 
-def stepping(server: Running, sessions: int, steps: int, action: dict[str, Any]) -> dict[str, float]:
+def stepping(
+    server: Running, sessions: int, steps: int, action: dict[str, Any], pause: float = 0.0
+) -> dict[str, float]:
     """Steps of sessions side by side, each over OpenEnv's client.
+
+    Args:
+        pause: mean seconds that a session thinks before each step, drawn evenly from 0 to twice that. With none, all
+            sessions ask as fast as one client can, and a step's time is mostly the wait for that client.
 
     They all reset, then step, then reset again; what passes while they reset is not counted. Collecting garbage is off
     in this process meanwhile: its pauses are no server's.
@@ -96,9 +103,12 @@ def stepping(server: Running, sessions: int, steps: int, action: dict[str, Any])
             await client.connect()
         times: list[float] = []
         took = cpu = 0.0
+        draw = Random(0)
 
         async def wave(client: Any) -> None:
             for _ in range(WAVE):
+                if pause:
+                    await asyncio.sleep(draw.uniform(0.0, 2.0 * pause))
                 began = time.perf_counter()
                 result = await client.step(action)
                 times.append(time.perf_counter() - began)
