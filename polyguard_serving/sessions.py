@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from polyguard_env.environment.answers import chosen
@@ -17,6 +17,8 @@ from polyguard_serving.ledger import Ledger
 from polyguard_serving.options import ResetOptions
 from polyguard_serving.refusals import Refusal
 from polyguard_serving.slots import OwnSlots, Slots
+
+Told = TypeVar("Told")
 
 LONGEST_RETRY_SECONDS = 60
 
@@ -94,7 +96,7 @@ class EpisodeStore:
         env = self.make()
         with self._room(name):
             seen = env.reset(**options.arguments() | {"episode_id": name})
-            self._check_time(options.timeout_s, received)
+            check_time(self.clock, options.timeout_s, received)
             self._hold(name, env, seen)
         return seen
 
@@ -154,17 +156,7 @@ class EpisodeStore:
         """
         episode = self.get(episode_id)
         env = episode.env
-        if timeout_s is None:
-            seen = env.step(action)
-        else:
-            self._check_time(timeout_s, received)
-            saved = env.get_state()
-            seen = env.step(action)
-            try:
-                self._check_time(timeout_s, received)
-            except Refusal:
-                env.set_state(saved)
-                raise
+        seen = within(env, lambda: env.step(action), self.clock, timeout_s, received)
         episode.seen = seen
         if self.ledger is not None:
             self.ledger.save(seen.episode_id, env.get_state())
@@ -260,13 +252,44 @@ class EpisodeStore:
         fix = f"{self.slots.most} episodes run already: finish or DELETE one, or try again later"
         return Refusal("CAPACITY_REACHED", "episodes", self.slots.taken(), fix, retry_after=wait)
 
-    def _check_time(self, timeout_s: float | None, received: float | None) -> None:
-        if timeout_s is None or received is None:
-            return
-        took = self.clock() - received
-        if took > timeout_s:
-            fix = f"it took {took:.3f} s and changed nothing: allow more time"
-            raise Refusal("TIMEOUT", "timeout_s", timeout_s, fix)
+
+def check_time(clock: Callable[[], float], timeout_s: float | None, received: float | None) -> None:
+    """Refuse what took too long.
+
+    Raises:
+        Refusal: TIMEOUT: more than `timeout_s` have passed since `received`.
+    """
+    if timeout_s is None or received is None:
+        return
+    took = clock() - received
+    if took > timeout_s:
+        fix = f"it took {took:.3f} s and changed nothing: allow more time"
+        raise Refusal("TIMEOUT", "timeout_s", timeout_s, fix)
+
+
+def within(
+    env: PolyGuardEnv,
+    act: Callable[[], Told],
+    clock: Callable[[], float],
+    timeout_s: float | None,
+    received: float | None,
+) -> Told:
+    """What an action comes to, taken back when it took too long.
+
+    Raises:
+        Refusal: TIMEOUT; the episode is as it was.
+    """
+    if timeout_s is None:
+        return act()
+    check_time(clock, timeout_s, received)
+    saved = env.get_state()
+    told = act()
+    try:
+        check_time(clock, timeout_s, received)
+    except Refusal:
+        env.set_state(saved)
+        raise
+    return told
 
 
 def resume(env: PolyGuardEnv, saved: dict[str, Any]) -> PolyGuardObservation:

@@ -32,7 +32,7 @@ from polyguard_serving.options import (
     read,
 )
 from polyguard_serving.refusals import Refusal, code_of, problem
-from polyguard_serving.sessions import resume
+from polyguard_serving.sessions import check_time, resume, within
 from polyguard_serving.types import ServedAction
 from polyguard_serving.wire import compact, message
 
@@ -168,7 +168,7 @@ class EpisodeSession:
         # Within a time limit a reset may have to leave the episode before it as it was.
         env = self.env if self.env is not None and options.timeout_s is None else self.host.store.make()
         env.start(**options.arguments())
-        self._check_time(options.timeout_s, received)
+        check_time(self.host.store.clock, options.timeout_s, received)
         self.env = env
         self.host.started(env, options)
         return message(env)
@@ -182,18 +182,8 @@ class EpisodeSession:
         except ValidationError as error:
             raise bad_field(error.errors()) from None
         env = self._running()
-        if timeout_s is None:
-            env.act(action)
-        else:
-            limit = _seconds(timeout_s)
-            self._check_time(limit, received)
-            saved = env.get_state()
-            env.act(action)
-            try:
-                self._check_time(limit, received)
-            except Refusal:
-                env.set_state(saved)
-                raise
+        limit = None if timeout_s is None else _seconds(timeout_s)
+        within(env, lambda: env.act(action), self.host.store.clock, limit, received)
         self.host.stepped(env, env.done)
         answer = message(env)
         self.host.tally.time("polyguard_step_seconds", time.monotonic() - received)
@@ -225,14 +215,6 @@ class EpisodeSession:
         if self.env is None:
             raise PolyGuardError("episode", None, "call reset() before this")
         return self.env
-
-    def _check_time(self, timeout_s: float | None, received: float) -> None:
-        if timeout_s is None:
-            return
-        took = self.host.store.clock() - received
-        if took > timeout_s:
-            fix = f"it took {took:.3f} s and changed nothing: allow more time"
-            raise Refusal("TIMEOUT", "timeout_s", timeout_s, fix)
 
     def _refused(self, error: PolyGuardError) -> bytes:
         self.host.tally.add("polyguard_refusals", code_of(error))
