@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -15,7 +15,8 @@ from polyguard_assets.paths import project_root
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import RULE_KINDS, SEVERITIES
-from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.knowledge.tabular import read_fragments, tables_folder
+from polyguard_env.knowledge.validate import SOURCES, rows_of
 from polyguard_env.patients.generate import PERSON_SEED, PatientGenerator
 from polyguard_env.patients.realism import Comparison, compare
 from polyguard_env.risk.review import rule_index
@@ -59,6 +60,12 @@ def render(knowledge: KnowledgeBase, comparison: Sequence[Comparison]) -> str:
         "## Rule tables",
         "",
         *table(("table", "rules", "drugs", "rows after expansion", "sources"), rule_rows(knowledge)),
+        "## Every table",
+        "",
+        "The rows of each table, its fragments together, and the sources they name; no row is built without a source "
+        "and its year. Limits of what a measurement may be are this project's own (`polyguard_limits`).",
+        "",
+        *table(("table", "rows", "sources"), table_rows()),
         "## Synthetic cohort beside published figures",
         "",
         f"The first {COHORT:,} patients; exposures on the first 4,000 of them.",
@@ -132,6 +139,32 @@ def rule_rows(knowledge: KnowledgeBase) -> list[tuple[object, ...]]:
         label = kind.replace("_", " ")
         rows.append((label, own["rule_id"].nunique(), own["drug_id"].nunique(), f"{len(own):,}", named))
     return rows
+
+
+def table_rows() -> list[tuple[str, str, str]]:
+    """Every table but the list of sources: its name, its rows, and how many rows name each source."""
+    base = tables_folder()
+    held: dict[str, list[dict[str, str]]] = {}
+    for path in sorted(base.rglob("*.csv")):
+        if path.stem.startswith(SOURCES):
+            continue
+        parts = path.stem.split("_")
+        stems = ["_".join(parts[:n]) for n in range(1, len(parts) + 1)]
+        whole = next((stem for stem in stems if (path.parent / f"{stem}.csv").is_file()), path.stem)
+        name = (
+            path.parent.name if path.parent.name == "formulary" else (path.parent / whole).relative_to(base).as_posix()
+        )
+        held.setdefault(name, []).extend(row for _, row in rows_of(path))
+    return [
+        (name, f"{len(rows):,}", ", ".join(f"{s} {n}" for s, n in Counter(named(rows)).most_common()))
+        for name, rows in sorted(held.items())
+    ]
+
+
+def named(rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """The sources of rows, one by one."""
+    for row in rows:
+        yield from row["sources" if "sources" in row else "source"].split(";")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from polyguard_env.knowledge.derive import derive_pairs
 from polyguard_env.knowledge.formulary import formulary_rows, profile_of, split
 from polyguard_env.knowledge.roles import Roles, roles_by_drug
 from polyguard_env.knowledge.rules import Selector, ceilings, expand_rules, interaction_rows
-from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug
+from polyguard_env.knowledge.schema import SEVERITY_RANK, ClassNode, Drug
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.knowledge.vocabulary import NameDictionary, build_vocabulary, thesaurus_ids
 
@@ -35,13 +35,28 @@ ANSM_SOURCE, ANSM_YEAR = "ansm2020", 2020
 OUTRANKS = {"rule": 3, "ansm": 2, "derived": 1}
 
 
-def class_tree() -> dict[str, str]:
-    """Class id to parent id ("" at the top)."""
-    return {row["class_id"]: row["parent_id"] for row in read_fragments("classes")}
+def class_tree() -> dict[str, ClassNode]:
+    """Class id to class.
+
+    Raises:
+        PolyGuardError: a class without origin, source or year.
+    """
+    nodes = {}
+    for row in read_fragments("classes"):
+        for column in ("origin", "source", "year"):
+            if not row.get(column):
+                fix = "say what the class is from: origin, source (a key of sources.csv) and year"
+                raise PolyGuardError(f"classes.csv {row['class_id']} {column}", "", fix)
+        nodes[row["class_id"]] = ClassNode(**row | {"year": int(row["year"])})  # type: ignore[arg-type]
+    return nodes
 
 
 def build_classes(vocabulary: pd.DataFrame) -> pd.DataFrame:
-    """Drug-class memberships, ancestors included: drug_id, class_id, distance (0 for the leaf)."""
+    """Drug-class memberships, ancestors included.
+
+    Returns:
+        One row per drug and class: drug_id, class_id, distance (0 for the leaf), source and year of the class.
+    """
     tree = class_tree()
     rows = []
     for drug_id, cell in zip(vocabulary["drug_id"], vocabulary["class_ids"], strict=True):
@@ -52,10 +67,12 @@ def build_classes(vocabulary: pd.DataFrame) -> pd.DataFrame:
                 if name not in tree:
                     raise PolyGuardError(f"class of {drug_id}", name, "add the class to classes.csv")
                 if name not in seen:
-                    rows.append({"drug_id": drug_id, "class_id": name, "distance": distance})
+                    node = tree[name]
+                    row = {"class_id": name, "distance": distance, "source": node.source, "year": node.year}
+                    rows.append({"drug_id": drug_id} | row)
                     seen.add(name)
-                distance, name = distance + 1, tree[name]
-    return pd.DataFrame(rows, columns=["drug_id", "class_id", "distance"])
+                distance, name = distance + 1, tree[name].parent_id
+    return pd.DataFrame(rows, columns=["drug_id", "class_id", "distance", "source", "year"])
 
 
 def build_profiles() -> pd.DataFrame:

@@ -121,6 +121,26 @@ class Drug:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassNode:
+    """One class of the tree.
+
+    Attributes:
+        parent_id: the class it is part of, "" at the top.
+        origin: what the class is taken from: ATC codes (`;` between several), an established pharmacologic class of
+            the FDA, or the words of the source.
+        source: source key.
+        year: year of that source.
+    """
+
+    class_id: str
+    parent_id: str
+    name: str
+    origin: str
+    source: str
+    year: int
+
+
+@dataclass(frozen=True, slots=True)
 class Interaction:
     """A graded edge between two drugs; `drug_a` < `drug_b`.
 

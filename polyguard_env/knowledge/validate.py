@@ -23,15 +23,15 @@ ROLE_STRENGTHS = frozenset({"strong", "moderate", "weak", "sensitive", "prodrug"
 QT_RISKS = frozenset(QT_GRADES) - {"none"}
 TERM_KINDS = frozenset({"class", "drug", "group", "flag", "role", "qt"})
 FIRST_YEAR, LAST_YEAR = 1950, 2026
-# Tables of identifiers that other tables refer to; they carry no facts of their own.
 PROFILE_FIELDS = frozenset(DrugProfile.__slots__)
-UNSOURCED = ("classes", "conditions", "measurements", "sources", "condition_priority")
+# The tables that say what a source is; every other table names one of them in every row.
+SOURCES = "sources"
 NUMBERS = frozenset(
     """dose_min dose_usual dose_max doses_per_day half_life_h renal_fraction acb dbi_delta sedation fall_risk bleeding
     hyperkalaemia hyponatraemia hypoglycaemia hypotension bradycardia serotonergic cns_active nephrotoxic
     seizure_threshold narrow_index use_weight threshold floor max_dose replacement_dose interval_days step_days
     long_use_days long_use_step_days step_fraction steps_min max_fraction_per_step min_days_on_drug least_low least_high
-    preferred_dose""".split()  # noqa: SIM905
+    preferred_dose low high lower_reference upper_reference""".split()  # noqa: SIM905
 )
 
 RANGES = {
@@ -87,12 +87,17 @@ def validate_tables(drugs: Mapping[str, Drug], folder: Path | None = None) -> in
     base = folder or tables_folder()
     known, count = known_references(drugs), 0
     rule_ids: dict[str, str] = {}
+    described: dict[str, str] = {}
     for path in sorted(base.rglob("*.csv")):
         for line, row in rows_of(path):
             count += 1
             where = f"{path.relative_to(base).as_posix()}, row {line}"
             for column, value, fix in problems(path, row, known):
                 raise PolyGuardError(f"{where}, {column}", value, fix)
+            if path.stem.startswith(SOURCES):
+                held = described.setdefault(row["source"], where)
+                if held != where:
+                    raise PolyGuardError(f"{where}, source", row["source"], f"use a key of its own ({held} has it)")
             # The sides of a combination share its id; everywhere else an id is one rule.
             if "rule_id" in row and path.stem != "combination":
                 held = rule_ids.setdefault(row["rule_id"], where)
@@ -113,8 +118,7 @@ def rows_of(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def problems(path: Path, row: dict[str, str], known: Known) -> Iterator[tuple[str, str, str]]:
     """Bad cells of a row: column, value, fix."""
-    if not path.stem.startswith(UNSOURCED):
-        yield from unsourced(row, known)
+    yield from undescribed(row) if path.stem.startswith(SOURCES) else unsourced(row, known)
     for column, value in row.items():
         for part, allowed, fix in references(path, column, value, known):
             if part not in allowed:
@@ -126,17 +130,35 @@ def problems(path: Path, row: dict[str, str], known: Known) -> Iterator[tuple[st
 
 
 def unsourced(row: dict[str, str], known: Known) -> Iterator[tuple[str, str, str]]:
-    """A missing or unknown source, an impossible year."""
-    column = "sources" if "sources" in row else "source"
-    keys = split(row.get(column, ""))
+    """A missing or unknown source, an impossible year; limits of a measurement have a source and year of their own."""
+    yield from _cited(row, "sources" if "sources" in row else "source", "year", known)
+    if "limits_source" in row:
+        yield from _cited(row, "limits_source", "limits_year", known)
+
+
+def _cited(row: dict[str, str], source: str, year: str, known: Known) -> Iterator[tuple[str, str, str]]:
+    keys = split(row.get(source, ""))
     if not keys:
-        yield column, "", "name the source of this row (a key of sources.csv)"
+        yield source, "", "name the source of this row (a key of sources.csv)"
     for key in keys:
         if key not in known.sources:
-            yield column, key, "add the source to sources.csv"
-    year = row.get("year", "")
-    if not (year.isdecimal() and FIRST_YEAR <= int(year) <= LAST_YEAR):
-        yield "year", year, "write the publication year of the source"
+            yield source, key, "add the source to sources.csv"
+    if not is_year(row.get(year, "")):
+        yield year, row.get(year, ""), "write the publication year of the source"
+
+
+def undescribed(row: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """What a source lacks: its key, title, publisher, year or licence."""
+    for column in ("source", "title", "publisher", "licence"):
+        if not row.get(column, "").strip():
+            yield column, "", "describe the source in full: key, title, publisher, year, licence"
+    if not is_year(row.get("year", "")):
+        yield "year", row.get("year", ""), "write the publication year of the source"
+
+
+def is_year(text: str) -> bool:
+    """True for a year from `FIRST_YEAR` to `LAST_YEAR`."""
+    return text.isdecimal() and FIRST_YEAR <= int(text) <= LAST_YEAR
 
 
 def references(path: Path, column: str, value: str, known: Known) -> Iterator[tuple[str, frozenset[str], str]]:

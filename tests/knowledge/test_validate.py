@@ -27,6 +27,22 @@ def test_the_packaged_tables_are_valid(knowledge: KnowledgeBase) -> None:
     [
         ("synonyms.csv", "coumadinum,warfarin,nosuch,2024", "source"),
         ("synonyms.csv", "coumadinum,warfarin,who_inn,20240", "year"),
+        ("classes.csv", "new_class,cardiovascular,New class,C,,2024", "source"),
+        ("classes.csv", "new_class,cardiovascular,New class,C,nosuch,2024", "source"),
+        ("classes.csv", "new_class,cardiovascular,New class,C,who_atc,", "year"),
+        ("conditions.csv", "new_condition,New condition,I10,,2024", "source"),
+        ("conditions.csv", "new_condition,New condition,I10,icd10cm2025,", "year"),
+        ("conditions_rules.csv", "new_condition,New condition,I10,icd10,2024", "source"),
+        ("measurements.csv", "new,New,mg/dL,0,9,polyguard_limits,2026,1,2,,2026", "source"),
+        ("measurements.csv", "new,New,mg/dL,0,9,,2026,1,2,abim2026,2026", "limits_source"),
+        ("measurements_rules.csv", "new,New,mg/dL,0,9,polyguard_limits,,1,2,abim2026,2026", "limits_year"),
+        ("measurements.csv", "new,New,mg/dL,0,nine,polyguard_limits,2026,1,2,abim2026,2026", "high"),
+        ("condition_priority.csv", "hypertension,1.0,BP,,2026", "source"),
+        ("prevalence.csv", "hypertension,0.6,0.6,0.2,0.5,,,2022", "source"),
+        ("units.csv", "creatinine,nmol/L,0.00001,0,ama2020,", "year"),
+        ("sources.csv", "new2024,,Publisher,2024,facts only", "title"),
+        ("sources.csv", "new2024,Title,Publisher,n.d.,facts only", "year"),
+        ("sources.csv", "beers2023,Title,Publisher,2023,facts only", "source"),
         ("class_members.csv", "no_such_class,warfarin,who_atc,2024", "class_id"),
         ("class_members.csv", "ssris,no_such_drug,who_atc,2024", "drug_ids"),
         ("rules/interactions_labels.csv",
@@ -62,4 +78,11 @@ def test_a_bad_cell_names_file_row_and_column(
 def test_a_row_with_too_few_cells_is_refused(knowledge: KnowledgeBase, tmp_path: Path) -> None:
     (tmp_path / "roles.csv").write_text("drug_id,cyp,source\nwarfarin,2C9\n", encoding="utf-8")
     with pytest.raises(PolyGuardError, match=r"roles\.csv, row 2"):
+        validate_tables(knowledge.drugs, tmp_path)
+
+
+def test_a_table_without_a_source_column_is_refused(knowledge: KnowledgeBase, tmp_path: Path) -> None:
+    """Whatever the table is called: nothing but the list of sources goes without."""
+    (tmp_path / "doses.csv").write_text("drug_id,dose\nwarfarin,5\n", encoding="utf-8")
+    with pytest.raises(PolyGuardError, match=r"doses\.csv, row 2, source"):
         validate_tables(knowledge.drugs, tmp_path)
