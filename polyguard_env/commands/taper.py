@@ -11,6 +11,8 @@ from polyguard_env.patients.reading import daily_dose, resolve_drug
 from polyguard_env.risk.findings import DISCLAIMER
 from polyguard_env.risk.taper import TaperSchedule, taper_schedule
 
+LIMITED = " (the smallest cut the marketed forms allow)"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -40,7 +42,12 @@ def as_text(schedule: TaperSchedule, knowledge: KnowledgeBase) -> str:
     name = knowledge.drugs[schedule.drug_id].name
     lines = [f"{name}, {schedule.dose:g} {schedule.unit} a day: {schedule.reason}"]
     for step in schedule.steps:
-        lines.append(f"  day {step.day:>4}  " + (f"{step.dose:g} {schedule.unit} a day" if step.dose else "stop"))
+        taken = f"{step.dose:g} {schedule.unit} a day" if step.dose else "stop"
+        lines.append(
+            f"  day {step.day:>4}  {taken:<18} -{step.percent:g}%  {step.form}{LIMITED if step.limited else ''}"
+        )
     if schedule.rule_id:
-        lines.append(f"An abrupt stop risks {schedule.withdrawal}. Rule {schedule.rule_id}, {schedule.source}.")
+        lines.append(f"Watch for: {schedule.watch}. Pause: {schedule.pause}.")
+        cited = f"Rule {schedule.rule_id}, plan {schedule.source} {schedule.year}."
+        lines.append(f"An abrupt stop risks {schedule.withdrawal}. {cited}")
     return "\n".join([*lines, f"Knowledge {knowledge.fingerprint}. {DISCLAIMER}"])

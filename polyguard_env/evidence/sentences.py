@@ -96,7 +96,7 @@ def _taper(fields: dict[str, str], who: str, knowledge: KnowledgeBase) -> str:
     risk = f" Stopping abruptly risks {fields['withdrawal']}." if "withdrawal" in fields else ""
     steps = f" Step every {fields['step_days']} days." if "step_days" in fields else ""
     rest = _rest(fields, "withdrawal", "step_days", "step_fraction", "max_fraction_per_step",
-                 "long_use_days", "long_use_step_days", "taper_class")  # fmt: skip
+                 "long_use_days", "taper_class")  # fmt: skip
     return f"{who} must be tapered after long use.{steps}{risk}{rest}"
 
 

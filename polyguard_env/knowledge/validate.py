@@ -30,8 +30,8 @@ NUMBERS = frozenset(
     """dose_min dose_usual dose_max doses_per_day half_life_h renal_fraction acb dbi_delta sedation fall_risk bleeding
     hyperkalaemia hyponatraemia hypoglycaemia hypotension bradycardia serotonergic cns_active nephrotoxic
     seizure_threshold narrow_index use_weight threshold floor max_dose replacement_dose interval_days step_days
-    long_use_days long_use_step_days step_fraction steps_min max_fraction_per_step min_days_on_drug least_low least_high
-    preferred_dose low high lower_reference upper_reference""".split()  # noqa: SIM905
+    long_use_days step_fraction max_fraction_per_step min_days_on_drug least_low least_high preferred_dose every_days
+    step_ml equals_prednisone_5 above cut longest_days low high lower_reference upper_reference""".split()  # noqa: SIM905
 )
 
 RANGES = {
