@@ -1,8 +1,9 @@
 """What an allergy may name: a drug, a class of drugs, or an allergen that is none.
 
 The first that fits counts, in this order: the id of a class of drugs, a drug (brands and synonyms too; a combination
-product gives all its ingredients), a class by name (singular or plural, or a word of `allergens.csv` such as "sulfa"),
-an allergen of `allergens.csv` that is no drug ("latex"). Nothing is matched by likeness.
+product gives all its ingredients), a class by name (singular or plural). What `allergens.csv` lists for a word, classes
+("sulfa", "beta lactam") or an allergen that is no drug ("latex"), counts as well: "iron" is the drug and the class.
+Nothing is matched by likeness.
 """
 
 from __future__ import annotations
@@ -35,11 +36,18 @@ def class_ids() -> frozenset[str]:
 
 
 @cache
-def class_words() -> Mapping[str, str]:
-    """Normalised singular word to the drug class it means."""
+def class_words() -> Mapping[str, tuple[str, ...]]:
+    """Normalised singular word to the drug classes it means."""
     rows = [(name, row["class_id"]) for row in read_fragments("classes") for name in (row["name"], row["class_id"])]
-    rows += [(row["name"], row["class_id"]) for row in read_fragments("allergens") if row["class_id"]]
-    return {singular(normalise(name.replace("_", " "))): class_id for name, class_id in rows}
+    named = {singular(normalise(name.replace("_", " "))): (class_id,) for name, class_id in rows}
+    return named | dict(listed_classes())
+
+
+@cache
+def listed_classes() -> Mapping[str, tuple[str, ...]]:
+    """Normalised singular word of `allergens.csv` to the drug classes it means."""
+    rows = [row for row in read_fragments("allergens") if row["class_id"]]
+    return {singular(normalise(row["name"])): tuple(row["class_id"].split(";")) for row in rows}
 
 
 @cache
@@ -50,7 +58,7 @@ def other_allergens() -> Mapping[str, str]:
 
 
 def drug_allergy(name: str, resolve: Resolve) -> tuple[str, ...]:
-    """Drug ids of an allergy, else its class id; empty when it is neither.
+    """Drug ids of an allergy and classes listed for it, else its class; empty when it is none of these.
 
     Args:
         resolve: a name to its ingredients, exactly or not at all.
@@ -58,16 +66,16 @@ def drug_allergy(name: str, resolve: Resolve) -> tuple[str, ...]:
     if name in class_ids():
         return (name,)
     word = plain(name)
-    if found := resolve(word):
-        return found
-    class_id = class_words().get(singular(word))
-    return (class_id,) if class_id else ()
+    found = resolve(word)
+    more = listed_classes() if found else class_words()
+    return tuple(dict.fromkeys((*found, *more.get(singular(word), ()))))
 
 
 def allergy_ids(name: str, resolve: Resolve) -> tuple[str, ...]:
-    """Drug ids of an allergy, else its class id, else the id of an allergen that is no drug; empty when unknown."""
-    other = other_allergens().get(singular(plain(name)))
-    return drug_allergy(name, resolve) or ((other,) if other else ())
+    """Drug ids and class ids of an allergy, and the id of an allergen that is no drug; empty when unknown."""
+    found = drug_allergy(name, resolve)
+    other = other_allergens().get(singular(plain(name))) if name not in class_ids() else None
+    return tuple(dict.fromkeys((*found, other))) if other else found
 
 
 def near_allergens(name: str, most: int = 3) -> list[str]:

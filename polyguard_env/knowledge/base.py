@@ -245,14 +245,13 @@ def combination_products(drugs: Collection[str]) -> dict[str, tuple[str, ...]]:
 
 
 def fingerprint(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Content hash of the tables and the combination products: 16 hex digits.
+    """Content hash of the tables, the combination products and what is known of allergies: 16 hex digits.
 
     Independent of machine, row order and column order.
     """
     digest = sha256()
-    frames = {name: tables[name] for name in TABLES} | {
-        "combinations": pd.DataFrame(read_fragments("combinations")),
-    }
+    beside = ("combinations", "allergens", "cross_reactions")
+    frames = {name: tables[name] for name in TABLES} | {name: pd.DataFrame(read_fragments(name)) for name in beside}
     for name, frame in frames.items():
         columns = [_texts(frame[column]) for column in sorted(frame.columns)]
         rows = sorted("\x1f".join(row) for row in zip(*columns, strict=True))

@@ -22,6 +22,7 @@ STRENGTHS = frozenset({"strong", "moderate", "weak"})
 ROLE_STRENGTHS = frozenset({"strong", "moderate", "weak", "sensitive", "prodrug"})
 QT_RISKS = frozenset(QT_GRADES) - {"none"}
 TERM_KINDS = frozenset({"class", "drug", "group", "flag", "role", "qt"})
+CROSS_GRADES = frozenset({"likely", "probable", "possible", "unlikely", "none"})
 FIRST_YEAR, LAST_YEAR = 1950, 2026
 PROFILE_FIELDS = frozenset(DrugProfile.__slots__)
 # The tables that say what a source is; every other table names one of them in every row.
@@ -56,6 +57,7 @@ class Known:
     mechanisms: frozenset[str]
     drugs: frozenset[str]
     groups: frozenset[str]
+    allergens: frozenset[str]
 
 
 def known_references(drugs: Mapping[str, Drug]) -> Known:
@@ -67,7 +69,7 @@ def known_references(drugs: Mapping[str, Drug]) -> Known:
     return Known(
         column("sources", "source"), column("classes", "class_id"), column("conditions", "condition_id"),
         column("measurements", "measurement_id"), column("mechanisms", "term"), frozenset(drugs),
-        column("groups", "group_id"),
+        column("groups", "group_id"), column("allergens", "allergen_id") - {""},
     )  # fmt: skip
 
 
@@ -180,6 +182,10 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
         yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
     elif column == "members" or (column in ("target", "side_a", "side_b") and (rules or path.stem == "ceilings")):
         yield from selected(parts, known)
+    elif path.stem.startswith("cross_reactions") and column in ("allergy", "reaches", "spares"):
+        yield from selected(parts, known)
+    elif path.stem.startswith("cross_reactions") and column == "grade":
+        yield value, CROSS_GRADES, f"use one of {', '.join(sorted(CROSS_GRADES))}"
     elif column == "severity" and value:
         yield value, frozenset(SEVERITY_RANK), f"use one of {', '.join(SEVERITY_RANK)}"
     elif column == "strength" and rules:
@@ -199,6 +205,8 @@ def selected(parts: tuple[str, ...], known: Known) -> Iterator[tuple[str, frozen
                 yield name, known.classes, "add the class to classes.csv"
             elif kind == "drug":
                 yield name, known.drugs, "use an id of the vocabulary"
+            elif kind == "allergen":
+                yield name, known.allergens, "use an allergen_id of allergens.csv"
             elif kind == "group":
                 yield name, known.groups, "add the group to groups.csv"
             elif kind == "flag":
