@@ -180,9 +180,11 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
         and path.stem.startswith(("brands", "identifiers", "moieties", "roles", "synonyms"))
     ):
         yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
-    elif column == "members" or (column in ("target", "side_a", "side_b") and (rules or path.stem == "ceilings")):
-        yield from selected(parts, known)
-    elif path.stem.startswith("cross_reactions") and column in ("allergy", "reaches", "spares"):
+    elif (
+        column == "members"
+        or (column in ("target", "side_a", "side_b") and (rules or path.stem == "ceilings"))
+        or (path.stem.startswith("cross_reactions") and column in ("allergy", "reaches", "spares"))
+    ):
         yield from selected(parts, known)
     elif path.stem.startswith("cross_reactions") and column == "grade":
         yield value, CROSS_GRADES, f"use one of {', '.join(sorted(CROSS_GRADES))}"

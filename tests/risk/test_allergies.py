@@ -1,4 +1,4 @@
-"""What an allergy reaches: the drug, its class and what cross-reacts, graded by evidence; and what it must not reach."""
+"""What an allergy reaches: the drug, its class and what cross-reacts, graded; and what it must not reach."""
 
 from __future__ import annotations
 
