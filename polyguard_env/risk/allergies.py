@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.build import class_tree
 from polyguard_env.knowledge.roles import moieties
 from polyguard_env.knowledge.rules import Selector
-from polyguard_env.knowledge.schema import Severity
+from polyguard_env.knowledge.schema import ClassNode, Severity
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.findings import Finding
@@ -68,7 +68,7 @@ def cross_reactions(knowledge: KnowledgeBase) -> tuple[CrossReaction, ...]:
     return tuple(_expanded(row, selector, tree) for row in read_fragments("cross_reactions"))
 
 
-def _expanded(row: dict[str, str], selector: Selector, tree: dict[str, str]) -> CrossReaction:
+def _expanded(row: dict[str, str], selector: Selector, tree: Mapping[str, ClassNode]) -> CrossReaction:
     where = f"cross_reactions.csv {row['rule_id']}"
     terms = [term.strip() for term in row["allergy"].split(";")]
     others = {term.removeprefix("allergen:") for term in terms if term.startswith("allergen:")}
@@ -85,11 +85,11 @@ def _expanded(row: dict[str, str], selector: Selector, tree: dict[str, str]) -> 
     )
 
 
-def _with_parents(name: str, tree: dict[str, str]) -> set[str]:
+def _with_parents(name: str, tree: Mapping[str, ClassNode]) -> set[str]:
     found = set()
     while name:
         found.add(name)
-        name = tree.get(name, "")
+        name = tree[name].parent_id
     return found
 
 

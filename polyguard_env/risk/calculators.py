@@ -1,13 +1,15 @@
 """Clinical calculators: kidney, liver, heart rhythm, body size and drug burden.
 
-Every function takes plain numbers and raises `PolyGuardError` on impossible input.
+Every function takes plain finite numbers and raises `PolyGuardError` that names the argument when one is no number
+(NaN, infinity, a boolean, text), is out of the range it documents, or is a sex other than female or male.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import inf, sqrt
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from math import isfinite, sqrt
+from numbers import Real
+from typing import Any, Literal
 
 from polyguard_env.errors import PolyGuardError
 
@@ -26,20 +28,69 @@ MAI_WEIGHTS: dict[str, int] = {
 }
 
 
-def _within(field: str, value: float, low: float, high: float, unit: str) -> None:
-    if not low <= value <= high:
-        raise PolyGuardError(field, value, f"give {field} in {unit}, between {low:g} and {high:g}")
+# Devine's formula starts at 5 feet. Below it the result is extrapolated; below 139 cm it falls under 33 kg for women.
+SHORTEST_FOR_IDEAL = 139.0
+MOST_DOSE = 1e9
+
+
+def _number(field: str, value: Any, fix: str) -> float:
+    """A finite number; booleans and texts are none."""
+    try:
+        if isinstance(value, Real) and not isinstance(value, bool) and isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass
+    raise PolyGuardError(field, value, fix)
+
+
+def _within(field: str, value: Any, low: float, high: float, unit: str) -> float:
+    fix = f"give {field} in {unit}, between {low:g} and {high:g}"
+    number = _number(field, value, fix)
+    if not low <= number <= high:
+        raise PolyGuardError(field, value, fix)
+    return number
+
+
+def _whole(field: str, value: Any, low: int, high: int, unit: str) -> int:
+    number = _within(field, value, low, high, unit)
+    if number != int(number):
+        raise PolyGuardError(field, value, f"give {field} as a whole number of {unit}, {low} to {high}")
+    return int(number)
+
+
+def read_sex(value: Any, field: str = "sex") -> Literal["F", "M"]:
+    """ "F" or "M" of F, M, female or male in any case.
+
+    Raises:
+        PolyGuardError: anything else.
+    """
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in ("f", "female"):
+        return "F"
+    if word in ("m", "male"):
+        return "M"
+    raise PolyGuardError(field, value, "use F or M, or female or male (sex assigned at birth, as the formulas need it)")
 
 
 def ideal_weight(height: float, sex: str) -> float:
-    """Ideal body weight in kg (Devine 1974) from height in cm (100-230)."""
-    _within("height", height, 100, 230, "cm")
-    return (50.0 if sex == "M" else 45.5) + 2.3 * (height / 2.54 - 60.0)
+    """Ideal body weight in kg (Devine 1974).
+
+    Args:
+        height: cm, 139-230. The formula was made for 5 feet (152.4 cm) and more; from 139 cm it is extrapolated
+            downward, and below that it is refused.
+        sex: F or M, or female or male.
+    """
+    height = _within("height", height, SHORTEST_FOR_IDEAL, 230, "cm (Devine's formula does not hold below)")
+    return (50.0 if read_sex(sex) == "M" else 45.5) + 2.3 * (height / 2.54 - 60.0)
 
 
 def adjusted_weight(weight: float, height: float, sex: str) -> float:
-    """Adjusted body weight in kg: ideal + 0.4 (actual - ideal). Weight in kg (20-350)."""
-    _within("weight", weight, 20, 350, "kg")
+    """Adjusted body weight in kg: ideal + 0.4 (actual - ideal).
+
+    Args:
+        weight: kg, 20-350. height, sex: as for `ideal_weight`.
+    """
+    weight = _within("weight", weight, 20, 350, "kg")
     ideal = ideal_weight(height, sex)
     return ideal + 0.4 * (weight - ideal)
 
@@ -48,23 +99,28 @@ def cockcroft_gault(age: float, weight: float, creatinine: float, sex: str) -> f
     """Creatinine clearance in mL/min (Cockcroft and Gault 1976).
 
     Args:
-        age: years, 18-120. weight: kg, 20-350. creatinine: mg/dL, 0.1-25. sex: "F" or "M".
+        age: years, 18-120. weight: kg, 20-350. creatinine: mg/dL, 0.1-25. sex: F or M, or female or male.
     """
-    _within("age", age, 18, 120, "years")
-    _within("weight", weight, 20, 350, "kg")
-    _within("creatinine", creatinine, 0.1, 25, "mg/dL (1 mg/dL is 88.4 umol/L)")
+    age = _within("age", age, 18, 120, "years")
+    weight = _within("weight", weight, 20, 350, "kg")
+    creatinine = _within("creatinine", creatinine, 0.1, 25, "mg/dL (1 mg/dL is 88.4 umol/L)")
     clearance = (140.0 - age) * weight / (72.0 * creatinine)
-    return clearance * 0.85 if sex == "F" else clearance
+    return clearance * 0.85 if read_sex(sex) == "F" else clearance
 
 
 def ckd_epi_2021(age: float, creatinine: float, sex: str) -> float:
-    """eGFR in mL/min/1.73m2 (CKD-EPI creatinine equation, Inker 2021). Creatinine in mg/dL."""
-    _within("age", age, 18, 120, "years")
-    _within("creatinine", creatinine, 0.1, 25, "mg/dL (1 mg/dL is 88.4 umol/L)")
-    kappa, alpha = (0.7, -0.241) if sex == "F" else (0.9, -0.302)
+    """eGFR in mL/min/1.73m2 (CKD-EPI creatinine equation, Inker 2021).
+
+    Args:
+        age: years, 18-120. creatinine: mg/dL, 0.1-25. sex: F or M, or female or male.
+    """
+    age = _within("age", age, 18, 120, "years")
+    creatinine = _within("creatinine", creatinine, 0.1, 25, "mg/dL (1 mg/dL is 88.4 umol/L)")
+    female = read_sex(sex) == "F"
+    kappa, alpha = (0.7, -0.241) if female else (0.9, -0.302)
     ratio = creatinine / kappa
     value = 142.0 * min(ratio, 1.0) ** alpha * max(ratio, 1.0) ** -1.200 * 0.9938**age
-    return float(value * 1.012 if sex == "F" else value)
+    return float(value * 1.012 if female else value)
 
 
 def child_pugh(
@@ -77,12 +133,13 @@ def child_pugh(
     """Child-Pugh points (5-15) and class A, B or C (Pugh 1973).
 
     Args:
-        bilirubin: mg/dL. albumin: g/dL. inr: ratio. encephalopathy: West Haven grade, 0-4.
+        bilirubin: mg/dL, 0.05-60. albumin: g/dL, 0.5-7. inr: ratio, 0.5-20. ascites: none, mild or moderate (also
+            for severe). encephalopathy: West Haven grade, a whole number 0-4.
     """
-    _within("bilirubin", bilirubin, 0.05, 60, "mg/dL")
-    _within("albumin", albumin, 0.5, 7, "g/dL")
-    _within("inr", inr, 0.5, 20, "ratio")
-    _within("encephalopathy", encephalopathy, 0, 4, "grade")
+    bilirubin = _within("bilirubin", bilirubin, 0.05, 60, "mg/dL")
+    albumin = _within("albumin", albumin, 0.5, 7, "g/dL")
+    inr = _within("inr", inr, 0.5, 20, "ratio")
+    encephalopathy = _whole("encephalopathy", encephalopathy, 0, 4, "West Haven grades")
     if ascites not in ("none", "mild", "moderate"):
         raise PolyGuardError("ascites", ascites, "use none, mild or moderate")
     points = 1 if bilirubin < 2 else 2 if bilirubin <= 3 else 3
@@ -94,9 +151,13 @@ def child_pugh(
 
 
 def qtc(qt: float, heart_rate: float, formula: Literal["bazett", "fridericia"] = "bazett") -> float:
-    """Corrected QT in ms (Bazett 1920 or Fridericia 1920). QT in ms, heart rate in beats/min."""
-    _within("qt", qt, 200, 800, "ms")
-    _within("heart_rate", heart_rate, 20, 250, "beats/min")
+    """Corrected QT in ms (Bazett 1920 or Fridericia 1920).
+
+    Args:
+        qt: ms, 200-800. heart_rate: beats/min, 20-250.
+    """
+    qt = _within("qt", qt, 200, 800, "ms")
+    heart_rate = _within("heart_rate", heart_rate, 20, 250, "beats/min")
     interval = 60.0 / heart_rate
     if formula == "bazett":
         return float(qt / sqrt(interval))
@@ -109,12 +170,16 @@ def drug_burden_index(doses: Iterable[tuple[float, float]]) -> float:
     """Drug Burden Index (Hilmer 2007): sum of D / (D + delta).
 
     Args:
-        doses: pairs of daily dose D and minimum recommended daily dose delta, same unit.
+        doses: pairs of daily dose D (0 or more) and minimum recommended daily dose delta (above 0), same unit; no
+            pair at all is a burden of 0.
     """
-    total = 0.0
-    for dose, delta in doses:
-        if not (0 <= dose < inf and 0 < delta < inf):
-            raise PolyGuardError("dose", (dose, delta), "give a dose of 0 or more and a delta above 0")
+    total, fix = 0.0, "give pairs of a dose of 0 or more and a delta above 0, below 1e9"
+    for pair in _each("doses", doses, fix):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise PolyGuardError("dose", pair, fix)
+        dose, delta = (_number("dose", value, fix) for value in pair)
+        if not 0 <= dose <= MOST_DOSE or not 0 < delta <= MOST_DOSE:
+            raise PolyGuardError("dose", (dose, delta), fix)
         total += dose / (dose + delta)
     return total
 
@@ -123,22 +188,33 @@ def anticholinergic_burden(scores: Iterable[int]) -> int:
     """Total ACB score (Anticholinergic Cognitive Burden scale 2012); 3 or more is clinically relevant.
 
     Args:
-        scores: the score of each drug, 0-3.
+        scores: the score of each drug, a whole number 0-3; no drug at all is a burden of 0.
     """
-    total = 0
-    for score in scores:
-        _within("score", score, 0, 3, "points of the ACB scale")
-        total += score
-    return total
+    listed = _each("scores", scores, "give a list of whole numbers, 0 to 3")
+    return sum(_whole("score", score, 0, 3, "points of the ACB scale") for score in listed)
 
 
-def medication_appropriateness(answers: dict[str, bool]) -> int:
+def medication_appropriateness(answers: Mapping[str, bool]) -> int:
     """Medication Appropriateness Index of one drug, 0-18 (Hanlon 1992, weights Samsa 1994).
 
     Args:
-        answers: criterion to True when the drug is *inappropriate* on it; missing means appropriate.
+        answers: criterion (a key of `MAI_WEIGHTS`) to True when the drug is *inappropriate* on it, else False; a
+            criterion left out counts as appropriate, as where a version of the index leaves cost out.
+
+    Raises:
+        PolyGuardError: no answer at all, an unknown criterion, or an answer that is neither True nor False.
     """
-    for criterion in answers:
+    if not isinstance(answers, Mapping) or not answers:
+        raise PolyGuardError("answers", answers, f"map each of {', '.join(MAI_WEIGHTS)} to True or False")
+    for criterion, bad in answers.items():
         if criterion not in MAI_WEIGHTS:
             raise PolyGuardError("criterion", criterion, f"use one of {', '.join(MAI_WEIGHTS)}")
+        if not isinstance(bad, bool):
+            raise PolyGuardError(criterion, bad, "answer True (inappropriate) or False")
     return sum(MAI_WEIGHTS[criterion] for criterion, bad in answers.items() if bad)
+
+
+def _each(field: str, values: Any, fix: str) -> list[Any]:
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise PolyGuardError(field, values, fix)
+    return list(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.risk.calculators import (
     CREATININE_UMOL_PER_MG_DL,
+    MAI_WEIGHTS,
     adjusted_weight,
     anticholinergic_burden,
     child_pugh,
@@ -110,7 +112,7 @@ def test_drug_burden_index_is_half_at_the_minimum_dose() -> None:
 
 
 def test_medication_appropriateness() -> None:
-    assert medication_appropriateness({}) == 0
+    assert medication_appropriateness(dict.fromkeys(MAI_WEIGHTS, False)) == 0
     assert medication_appropriateness({"indication": True, "dose": True, "cost": False}) == 5
 
 
@@ -128,9 +130,58 @@ def test_medication_appropriateness() -> None:
         ("dose", lambda: drug_burden_index([(5.0, 0.0)])),
         ("inr", lambda: child_pugh(1.0, 4.0, float("nan"), "none", 0)),
         ("criterion", lambda: medication_appropriateness({"colour": True})),
+        ("answers", lambda: medication_appropriateness({})),
+        ("answers", lambda: medication_appropriateness(None)),  # type: ignore[arg-type]
+        ("dose", lambda: medication_appropriateness({"dose": "no"})),  # type: ignore[dict-item]
+        ("height", lambda: ideal_weight(120, "F")),
+        ("height", lambda: adjusted_weight(60, 120, "F")),
+        ("encephalopathy", lambda: child_pugh(1.0, 4.0, 1.1, "none", 1.5)),  # type: ignore[arg-type]
+        ("ascites", lambda: child_pugh(1.0, 4.0, 1.1, "severe", 1)),  # type: ignore[arg-type]
+        ("formula", lambda: qtc(400, 60, "hodges")),  # type: ignore[arg-type]
+        ("score", lambda: anticholinergic_burden([1.5])),  # type: ignore[list-item]
+        ("scores", lambda: anticholinergic_burden("33")),  # type: ignore[arg-type]
+        ("dose", lambda: drug_burden_index([(1.0,)])),  # type: ignore[list-item]
+        ("dose", lambda: drug_burden_index([(-1.0, 5.0)])),
     ],
 )
 def test_wrong_units_and_impossible_values_name_the_field(field: str, call: object) -> None:
     with pytest.raises(PolyGuardError) as raised:
         call()  # type: ignore[operator]
     assert raised.value.field == field
+
+
+NUMBERS: list[tuple[str, str, dict[str, Any]]] = [
+    (calculator, name, arguments)
+    for calculator, arguments in (
+        ("cockcroft_gault", {"age": 80, "weight": 60, "creatinine": 1.0, "sex": "F"}),
+        ("ckd_epi_2021", {"age": 80, "creatinine": 1.0, "sex": "F"}),
+        ("child_pugh", {"bilirubin": 1.0, "albumin": 4.0, "inr": 1.1, "ascites": "none", "encephalopathy": 0}),
+        ("qtc", {"qt": 400, "heart_rate": 60}),
+        ("ideal_weight", {"height": 170, "sex": "F"}),
+        ("adjusted_weight", {"weight": 80, "height": 170, "sex": "F"}),
+    )
+    for name in arguments
+]
+NO_NUMBERS = (math.nan, math.inf, -math.inf, -1, True, "1", None, 10**400, 10**5000, [1], 1j)
+
+
+@pytest.mark.parametrize(("calculator", "name", "arguments"), NUMBERS, ids=[f"{c}-{n}" for c, n, _ in NUMBERS])
+def test_every_argument_refuses_what_it_does_not_document(
+    calculator: str, name: str, arguments: dict[str, Any]
+) -> None:
+    CALCULATORS[calculator](**arguments)
+    for value in (*NO_NUMBERS, *(() if name == "encephalopathy" else (0,))):
+        with pytest.raises(PolyGuardError) as raised:
+            CALCULATORS[calculator](**arguments | {name: value})
+        assert raised.value.field == name
+
+
+@pytest.mark.parametrize("calculator", ["cockcroft_gault", "ckd_epi_2021", "ideal_weight", "adjusted_weight"])
+def test_a_sex_is_read_in_words_and_any_case_and_never_guessed(calculator: str) -> None:
+    (arguments,) = {c: a for c, _, a in NUMBERS if c == calculator}.values()
+    of = {sex: CALCULATORS[calculator](**arguments | {"sex": sex}) for sex in ("F", "f", "female", "Female ", "FEMALE")}
+    other = {sex: CALCULATORS[calculator](**arguments | {"sex": sex}) for sex in ("M", "m", "male", "Male")}
+    assert len(set(of.values())) == len(set(other.values())) == 1 and set(of.values()) != set(other.values())
+    for sex in ("", "woman", "X", "W"):
+        with pytest.raises(PolyGuardError, match="female or male"):
+            CALCULATORS[calculator](**arguments | {"sex": sex})
