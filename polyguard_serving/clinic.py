@@ -12,7 +12,8 @@ from polyguard_env.commands.review import TYPICAL
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.patients.reading import patient_from, resolve_drug
+from polyguard_env.patients.reading import listed_drugs, patient_from
+from polyguard_env.risk.entries import within_products
 from polyguard_env.risk.review import review_regimen
 
 if TYPE_CHECKING:
@@ -62,18 +63,20 @@ def review(drugs: Sequence[str] = (), patient: dict[str, Any] | None = None) -> 
 
 
 def check_interactions(drugs: Sequence[str]) -> dict[str, Any]:
-    """The graded interactions among drugs, and the pairs without a known one.
+    """The graded interactions among drugs, and the pairs without a known one; not those inside one product.
 
     Raises:
         PolyGuardError: a name is unknown, or there are fewer than two drugs.
     """
     knowledge = KnowledgeBase.default()
-    found = [drug for place, name in enumerate(drugs) for drug in resolve_drug(name, knowledge, f"drugs[{place}]")]
-    named = sorted(set(found))
+    regimen = listed_drugs(drugs, knowledge, "drugs")
+    named, within = sorted({item.drug_id for item in regimen}), within_products(regimen)
     if len(named) < LEAST_DRUGS:
         raise PolyGuardError("drugs", list(drugs), "name two drugs at least, for example warfarin and ibuprofen")
     edges, clear = [], []
     for pair in combinations(named, 2):
+        if pair in within:
+            continue
         edge = knowledge.interaction(*pair)
         if edge is None:
             clear.append(list(pair))

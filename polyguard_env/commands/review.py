@@ -8,8 +8,9 @@ from pathlib import Path
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.patients.model import Patient, RegimenItem
-from polyguard_env.patients.reading import read_patient, resolve_drug
+from polyguard_env.patients.entries import entries_in_words
+from polyguard_env.patients.model import Patient
+from polyguard_env.patients.reading import listed_drugs, read_patient
 from polyguard_env.risk.findings import RiskReport
 from polyguard_env.risk.review import review_regimen
 
@@ -38,17 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def patient_of_drugs(names: list[str], knowledge: KnowledgeBase) -> Patient:
     """A typical older adult taking the named drugs at unknown doses."""
-    drugs = [drug for name in names if name.strip() for drug in resolve_drug(name.strip(), knowledge, "--drugs")]
-    if not drugs:
+    regimen = listed_drugs(names, knowledge, "--drugs")
+    if not regimen:
         raise PolyGuardError("--drugs", ",".join(names), "name at least one drug, for example warfarin,ibuprofen")
-    regimen = tuple(RegimenItem(drug) for drug in dict.fromkeys(drugs))
     return Patient(patient_id="drugs", regimen=regimen, **TYPICAL)  # type: ignore[arg-type]
 
 
 def as_text(report: RiskReport, patient: Patient, knowledge: KnowledgeBase) -> str:
     """The report for a person to read."""
-    names = ", ".join(knowledge.drugs[drug].name for drug in patient.drug_ids)
-    lines = [f"Regimen: {names}", f"{len(report.findings)} findings", ""]
+    counted = "1 finding" if len(report.findings) == 1 else f"{len(report.findings)} findings"
+    lines = [f"Regimen: {', '.join(entries_in_words(patient.regimen, knowledge))}", counted, ""]
     for finding in report.findings:
         what = " + ".join(finding.drugs)
         lines.append(f"[{finding.severity}] {finding.category}: {what} ({finding.mechanism})")

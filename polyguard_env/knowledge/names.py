@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from polyguard_env.knowledge.tabular import read_table
@@ -106,6 +106,7 @@ class NameIndex:
         self._names = dict(names)
         self._combinations = dict(combinations or {})
         self._ambiguous = dict(ambiguous or {})
+        self._sold_together = {frozenset(drug_ids) for drug_ids in self._combinations.values()}
         self._sorted: list[str] | None = None
 
     def resolve(self, name: str) -> str | None:
@@ -149,6 +150,13 @@ class NameIndex:
             if known and all(known):
                 return tuple(dict.fromkeys(drug_id for ids in known for drug_id in ids))
         return ()
+
+    def is_product(self, drug_ids: Collection[str], part: bool = False) -> bool:
+        """True when these ingredients, and no others (`part`: perhaps with others), are sold as one product."""
+        asked = frozenset(drug_ids)
+        return len(asked) > 1 and (
+            asked in self._sold_together or (part and any(asked < s for s in self._sold_together))
+        )
 
     def suggest(self, name: str, most: int = 5) -> list[str]:
         """Known names that look like `name`, nearest first, or what an ambiguous abbreviation stands for."""

@@ -17,12 +17,17 @@ class RegimenItem:
         dose: daily total in the drug's dose unit; None when unknown.
         indication: condition id the drug is taken for; "" when none is known.
         days: how long the drug has been taken, in days.
+        entered: name under which a list had it ("Norco 5/325"); "" when it was not read from one.
+        product: number of the list's entry when that is a combination product, the same for all its ingredients;
+            0 for a drug on its own.
     """
 
     drug_id: str
     dose: float | None = None
     indication: str = ""
     days: int = 365
+    entered: str = ""
+    product: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.allergens import allergy_ids, near_allergens
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.model import Patient, RegimenItem
 
 RANGES: Mapping[str, tuple[float, float, str]] = {
@@ -27,7 +29,7 @@ WHOLE = frozenset({"age", "frailty", "falls"})
 OTHERS = frozenset(
     {"patient_id", "sex", "conditions", "measurements", "allergies", "genotype", "child_pugh", "regimen"}
 )
-ITEM_FIELDS = frozenset({"drug", "drug_id", "dose", "unit", "indication", "days"})
+ITEM_FIELDS = frozenset({"drug", "drug_id", "dose", "unit", "parts", "indication", "days", "entered", "product"})
 MASS = {"mcg": 1e-6, "µg": 1e-6, "ug": 1e-6, "mg": 1e-3, "g": 1.0}
 
 
@@ -58,7 +60,7 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
         data: age (years), sex ("F" or "M"), weight (kg), height (cm), and optionally conditions, measurements
             (number in the unit of `measurements.csv`, or {"value", "unit"}), allergies, genotype, child_pugh,
             frailty, falls, and regimen: drug names, or {"drug" or "drug_id", "dose" (a day), "unit", "indication",
-            "days"}.
+            "days"}; a combination product may have "parts" in place of "dose", with the daily dose of each ingredient.
         knowledge: resolves drug names.
 
     Raises:
@@ -84,6 +86,7 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
     items = tuple(
         item for place, entry in enumerate(listed(data, "regimen")) for item in items_from(entry, place, knowledge)
     )
+    products_exist(items, knowledge)
     return Patient(
         patient_id=str(data.get("patient_id", "patient")),
         sex=data["sex"],
@@ -248,8 +251,27 @@ def allergy(name: Any, field: str, knowledge: KnowledgeBase) -> tuple[str, ...]:
     return found
 
 
+def listed_drugs(names: Sequence[str], knowledge: KnowledgeBase, field: str) -> tuple[RegimenItem, ...]:
+    """The regimen of a plain list of names at unknown doses; a name listed twice is taken twice.
+
+    Args:
+        names: names, brands or combinations; empty ones are passed over.
+        field: what an error calls the list.
+
+    Raises:
+        PolyGuardError: an unknown name.
+    """
+    return tuple(
+        item
+        for place, name in enumerate(names)
+        if name.strip()
+        for drugs in (resolve_drug(name.strip(), knowledge, f"{field}[{place}]"),)
+        for item in entry_items(name.strip(), dict.fromkeys(drugs), place, knowledge.names.is_product(drugs))
+    )
+
+
 def items_from(entry: Any, place: int, knowledge: KnowledgeBase) -> list[RegimenItem]:
-    """Regimen items of one entry; a combination product gives one without a dose for each ingredient."""
+    """Regimen items of one entry, one for each ingredient of a combination product."""
     where = f"regimen[{place}]"
     item = {"drug": entry} if isinstance(entry, str) else entry
     if not isinstance(item, dict) or not (item.get("drug") or item.get("drug_id")):
@@ -258,14 +280,64 @@ def items_from(entry: Any, place: int, knowledge: KnowledgeBase) -> list[Regimen
         if name not in ITEM_FIELDS:
             raise PolyGuardError(f"{where}.{name}", item[name], f"remove it; use {', '.join(sorted(ITEM_FIELDS))}")
     field = f"{where}.{'drug' if item.get('drug') else 'drug_id'}"
-    drugs = resolve_drug(str(item.get("drug") or item["drug_id"]), knowledge, field)
+    text = str(item.get("drug") or item["drug_id"])
+    drugs = resolve_drug(text, knowledge, field)
     days = int(in_range(f"{where}.days", item.get("days", 365), 0, 36500, "days"))
     indication = condition(item["indication"], f"{where}.indication") if item.get("indication") else ""
-    dose = item.get("dose")
-    if dose is not None and len(drugs) > 1:
-        raise PolyGuardError(f"{where}.dose", dose, f"list the ingredients one by one: {', '.join(drugs)}")
-    given = None if dose is None else daily_dose(dose, item.get("unit"), drugs[0], where, knowledge)
-    return [RegimenItem(drug, given, indication, days) for drug in drugs]
+    doses = doses_of(item, drugs, where, knowledge)
+    found = entry_items(text, doses, place, knowledge.names.is_product(drugs), indication, days)
+    if not (item.get("entered") or item.get("product")):
+        return found
+    # An exported patient holds the ingredients one by one, with the entry that each came from.
+    if not isinstance(item.get("entered", ""), str):
+        raise PolyGuardError(
+            f"{where}.entered", item["entered"], "write the name it was entered under, or leave it out"
+        )
+    number = int(in_range(f"{where}.product", item.get("product", 0), 0, 1000, "(the entry's number)"))
+    return [replace(one, entered=item.get("entered") or text, product=number or one.product) for one in found]
+
+
+def products_exist(items: Sequence[RegimenItem], knowledge: KnowledgeBase) -> None:
+    """Refuse items said to be of one product that nobody sells: their interactions would go unmentioned.
+
+    Raises:
+        PolyGuardError: such a product.
+    """
+    held: dict[tuple[str, int], set[str]] = {}
+    for item in items:
+        if item.product:
+            held.setdefault((item.entered, item.product), set()).add(item.drug_id)
+    for (entered, number), drugs in held.items():
+        if len(drugs) > 1 and not knowledge.names.is_product(drugs, part=True):
+            fix = f"{', '.join(sorted(drugs))} are not known as one product ({entered}); leave product out"
+            raise PolyGuardError("regimen.product", number, fix)
+
+
+def doses_of(
+    item: Mapping[str, Any], drugs: Sequence[str], where: str, knowledge: KnowledgeBase
+) -> dict[str, float | None]:
+    """Daily dose of each ingredient of an entry, None where it is not given.
+
+    Raises:
+        PolyGuardError: one dose for several ingredients, `parts` that are no ingredients, or a bad dose.
+    """
+    dose, parts = item.get("dose"), mapped(item, "parts")
+    example = ", ".join(f'"{drug}": ...' for drug in drugs)
+    if dose is not None and (len(drugs) > 1 or parts):
+        fix = f'give the daily dose of each ingredient instead: "parts": {{{example}}}'
+        raise PolyGuardError(f"{where}.dose", dose, fix)
+    if dose is not None:
+        return {drugs[0]: daily_dose(dose, item.get("unit"), drugs[0], where, knowledge)}
+    doses: dict[str, float | None] = dict.fromkeys(drugs)
+    for name, given in parts.items():
+        found, place = knowledge.resolve_all(name), f"{where}.parts.{name}"
+        if len(found) != 1 or found[0] not in doses:
+            raise PolyGuardError(place, given, f"name an ingredient of this entry: {', '.join(drugs)}")
+        told = given if isinstance(given, dict) else {"dose": given}
+        if "dose" not in told or not set(told) <= {"dose", "unit"}:
+            raise PolyGuardError(place, given, 'write the daily dose, or {"dose": a day, "unit": unit}')
+        doses[found[0]] = daily_dose(told["dose"], told.get("unit"), found[0], place, knowledge)
+    return doses
 
 
 def daily_dose(dose: Any, unit: Any, drug_id: str, where: str, knowledge: KnowledgeBase) -> float:

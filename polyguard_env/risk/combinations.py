@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations as pairs
 
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.index import RuleIndex
 
 
-def combination_findings(drugs: Sequence[str], index: RuleIndex) -> list[Finding]:
+def combination_findings(
+    drugs: Sequence[str], index: RuleIndex, within: frozenset[tuple[str, str]] = frozenset()
+) -> list[Finding]:
     """One finding per hyperedge whose sides can each be given a drug of their own.
 
     Args:
         drugs: drug ids of the regimen; repeats count once.
+        within: pairs of ingredients of one product; an interaction wholly inside it is none, a burden stays.
     """
     sides: dict[str, dict[str, list[str]]] = {}
     for drug_id in sorted(set(drugs)):
@@ -21,13 +25,16 @@ def combination_findings(drugs: Sequence[str], index: RuleIndex) -> list[Finding
     findings = []
     for rule_id, members in sides.items():
         edge = index.combinations[rule_id]
+        every = sorted({drug for side in members.values() for drug in side})
+        if edge.rule.fields["category"] != "burden" and all(pair in within for pair in pairs(every, 2)):
+            continue
         if len(members) == edge.sides and has_representatives(list(members.values())):
             findings.append(
                 Finding(
                     finding_id=f"combination:{rule_id}",
                     category=edge.rule.fields["category"],
                     severity=edge.rule.severity,
-                    drugs=tuple(sorted({drug for side in members.values() for drug in side})),
+                    drugs=tuple(every),
                     mechanism=edge.rule.fields["mechanism"],
                     management=edge.rule.fields["management"],
                     evidence_ids=(rule_id, edge.rule.source),

@@ -14,6 +14,7 @@ from polyguard_env.risk.allergies import allergy_findings
 from polyguard_env.risk.burden import burden_findings
 from polyguard_env.risk.calculators import ckd_epi_2021, cockcroft_gault
 from polyguard_env.risk.combinations import combination_findings
+from polyguard_env.risk.entries import Pair, Repeated, merged, repeated, same_ingredient_findings, within_products
 from polyguard_env.risk.findings import Finding, RiskReport, worst_first
 from polyguard_env.risk.genes import gene_findings
 from polyguard_env.risk.index import RuleIndex, terms
@@ -34,6 +35,12 @@ MONITOR_FOR_MECHANISM = {
     "myopathy": "ck",
     "cyp2c9_inhibition": "inr",
 }
+
+# Effects that add up also in one pill; what one ingredient does to the level of another is why they are in it.
+WARNED_WITHIN_PRODUCTS = frozenset(
+    {"bleeding", "cns_depression", "hepatotoxicity", "hyperkalaemia", "hypoglycaemia", "hypotension", "qt_prolongation"}
+)
+LABEL = "fda_label"
 
 
 @lru_cache(maxsize=8)
@@ -60,20 +67,23 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     index = rule_index(knowledge)
     findings = find_all(patient, patient.regimen, index)
     # Not in the environment's inner loop: nobody there takes what they are allergic to, and no genotype is shown.
-    findings += gene_findings(patient, patient.regimen, index) + allergy_findings(patient, patient.regimen, index)
+    regimen = merged(patient.regimen, repeated(patient.regimen, index))
+    findings += gene_findings(patient, regimen, index) + allergy_findings(patient, patient.regimen, index)
     return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint)
 
 
 def find_all(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
     """Findings of `regimen` taken by `patient`, unsorted; the environment's inner loop."""
+    within, twice = within_products(regimen), repeated(regimen, index)
+    regimen = merged(regimen, twice)
     drugs = [item.drug_id for item in regimen]
-    findings = interaction_findings(drugs, index) + combination_findings(drugs, index)
+    findings = interaction_findings(drugs, index, within) + combination_findings(drugs, index, within)
     kidney = kidney_function(patient)
     for item in regimen:
         findings += drug_disease_findings(item, patient, index)
-        findings += dosing_findings(item, patient, kidney, index)
+        findings += dosing_findings(item, patient, kidney, index, twice.get(item.drug_id))
         findings += monitoring_findings(item, patient, index)
-    findings += duplication_findings(regimen, index)
+    findings += duplication_findings(regimen, index, within) + same_ingredient_findings(twice, index)
     findings += burden_findings(patient, regimen, index)
     findings += omission_findings(patient, regimen, index)
     return findings
@@ -96,12 +106,21 @@ def management_term(interaction: Interaction) -> str:
     return interaction.management.partition(":")[0].strip()
 
 
-def interaction_findings(drugs: Sequence[str], index: RuleIndex) -> list[Finding]:
-    """One finding per interacting pair."""
+def interaction_findings(
+    drugs: Sequence[str], index: RuleIndex, within: frozenset[Pair] = frozenset()
+) -> list[Finding]:
+    """One finding per interacting pair.
+
+    Args:
+        within: pairs that are sold as one product (see `within_products`): intended at its strengths, so no more than
+            a note of what the label warns of.
+    """
     findings = []
     for a, b in combinations(sorted(set(drugs)), 2):
         edge = index.interaction(a, b)
-        if edge is not None:
+        if edge is not None and (a, b) in within:
+            findings += _label_note(edge)
+        elif edge is not None:
             findings.append(
                 Finding(
                     finding_id=f"interaction:{a}+{b}",
@@ -115,6 +134,22 @@ def interaction_findings(drugs: Sequence[str], index: RuleIndex) -> list[Finding
                 )
             )
     return findings
+
+
+def _label_note(edge: Interaction) -> list[Finding]:
+    """What the label of a product warns of in its own ingredients."""
+    if edge.severity not in ("major", "contraindicated") or edge.mechanism not in WARNED_WITHIN_PRODUCTS:
+        return []
+    if LABEL not in edge.sources:
+        return []
+    a, b = edge.drug_a, edge.drug_b
+    management = f"monitor: one product holds both, and its label warns of {edge.mechanism.replace('_', ' ')}"
+    measurement, evidence = MONITOR_FOR_MECHANISM.get(edge.mechanism, ""), (f"ddi:{a}+{b}", LABEL)
+    return [
+        Finding(
+            f"interaction:{a}+{b}", "interaction", "minor", (a, b), edge.mechanism, management, evidence, measurement
+        )
+    ]
 
 
 def drug_disease_findings(item: RegimenItem, patient: Patient, index: RuleIndex) -> list[Finding]:
@@ -144,10 +179,18 @@ def keep_worst(findings: dict[str, Finding], finding: Finding) -> None:
 
 
 def dosing_findings(
-    item: RegimenItem, patient: Patient, kidney: Mapping[str, float], index: RuleIndex
+    item: RegimenItem, patient: Patient, kidney: Mapping[str, float], index: RuleIndex, twice: Repeated | None = None
 ) -> list[Finding]:
-    """Dose against kidney, liver and the geriatric maximum: the strictest limit of each kind."""
+    """Dose against kidney, liver and the geriatric maximum: the strictest limit of each kind.
+
+    Args:
+        twice: the ingredient's entries when several hold it; `item` has their summed dose. What is known reaches
+            the limit when a further part is not known.
+    """
     findings = []
+    profile = index.profile(item.drug_id)
+    slack = 0.999 if twice and twice.is_partial else 1.001
+    of_all = f": {twice.parts(profile.dose_unit if profile else '')}" if twice and item.dose is not None else ""
     renal = [rule for rule in index.rules("renal", item.drug_id) if _renal_applies(rule, kidney)]
     hepatic = [
         rule
@@ -155,7 +198,7 @@ def dosing_findings(
         if CHILD_PUGH_RANK[patient.child_pugh] >= CHILD_PUGH_RANK[rule.fields["child_pugh"]] > 0
     ]
     for kind, rules in (("renal", renal), ("hepatic", hepatic)):
-        broken = [rule for rule in rules if _dose_breaks(rule, item.dose)]
+        broken = [rule for rule in rules if _dose_breaks(rule, item.dose, slack)]
         if broken:
             rule = max(broken, key=_strictness)
             limit = None if rule.fields["action"] == "avoid" else _number(rule.fields.get("max_dose", ""))
@@ -166,13 +209,12 @@ def dosing_findings(
                     severity=rule.severity,
                     drugs=(item.drug_id,),
                     mechanism=kind,
-                    management=rule.fields["action"],
+                    management=rule.fields["action"] + (of_all if rule.fields["action"] == "reduce" else ""),
                     evidence_ids=(rule.rule_id, rule.source),
                     limit=limit,
                 )
             )
-    profile = index.profile(item.drug_id)
-    if profile and item.dose is not None and profile.dose_max > 0 and item.dose > profile.dose_max * 1.001:
+    if profile and item.dose is not None and profile.dose_max > 0 and item.dose > profile.dose_max * slack:
         severity: Severity = "major" if item.dose > 1.5 * profile.dose_max else "moderate"
         findings.append(
             Finding(
@@ -181,7 +223,7 @@ def dosing_findings(
                 severity=severity,
                 drugs=(item.drug_id,),
                 mechanism="maximum",
-                management="reduce",
+                management=f"reduce{of_all}",
                 evidence_ids=(f"profile:{item.drug_id}:dose", *profile.sources),
                 limit=profile.dose_max,
             )
@@ -211,12 +253,12 @@ def _renal_applies(rule: Rule, kidney: Mapping[str, float]) -> bool:
     return floor <= value < float(rule.fields["threshold"])
 
 
-def _dose_breaks(rule: Rule, dose: float | None) -> bool:
+def _dose_breaks(rule: Rule, dose: float | None, slack: float = 1.001) -> bool:
     action = rule.fields["action"]
     if action == "avoid":
         return True
     limit = _number(rule.fields.get("max_dose", ""))
-    return action == "reduce" and limit is not None and dose is not None and dose > limit * 1.001
+    return action == "reduce" and limit is not None and dose is not None and dose > limit * slack
 
 
 def _strictness(rule: Rule) -> tuple[bool, float]:
@@ -247,13 +289,15 @@ def monitoring_findings(item: RegimenItem, patient: Patient, index: RuleIndex) -
     return list(findings.values())
 
 
-def duplication_findings(regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
-    """Two drugs of a class of which one is enough; the narrowest class names the finding."""
+def duplication_findings(
+    regimen: Sequence[RegimenItem], index: RuleIndex, within: frozenset[Pair] = frozenset()
+) -> list[Finding]:
+    """Two drugs of a class of which one is enough; the narrowest class names the finding; none `within` a product."""
     findings: dict[tuple[str, str], Finding] = {}
     drugs = sorted({item.drug_id for item in regimen})
     for a, b in combinations(drugs, 2):
         rules_a, rules_b = index.duplicates.get(a), index.duplicates.get(b)
-        if not rules_a or not rules_b:
+        if not rules_a or not rules_b or (a, b) in within:
             continue
         for rule_id in rules_a.keys() & rules_b.keys():
             rule = rules_a[rule_id]

@@ -21,6 +21,7 @@ import pandas as pd
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.allergens import drug_allergy
 from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.model import Patient, RegimenItem, Sex
 from polyguard_env.sources.catalogue import described
 from polyguard_env.sources.resolve import Resolver
@@ -218,7 +219,7 @@ def to_patients(records: Iterable[PatientRecord], resolver: Resolver) -> Joined:
         patients.append(patient)
         rows.append(
             (record.source, described(record.source).year, patient.patient_id, patient.age, patient.sex,
-             patient.weight, patient.height, list(patient.conditions), list(patient.drug_ids),
+             patient.weight, patient.height, list(patient.conditions), list(dict.fromkeys(patient.drug_ids)),
              json.dumps(patient.measurements, sort_keys=True), list(patient.allergies), lost, assumed,
              json.dumps(patient.to_dict(), sort_keys=True))
         )  # fmt: skip
@@ -231,14 +232,14 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
     typical_weight, typical_height = TYPICAL_SIZE[record.sex]
     assumed = [*record.assumed]
     assumed += [name for name in ("weight", "height") if getattr(record, name) is None]
-    days: dict[str, float] = {}
+    items: list[RegimenItem] = []
     lost = []
-    for name, time, rxcui in zip(record.drugs, record.days, record.rxcuis, strict=True):
+    for place, (name, time, rxcui) in enumerate(zip(record.drugs, record.days, record.rxcuis, strict=True)):
         found = resolver.resolve_all(name, rxcui)
         if not found:
             lost.append(name)
-        for drug_id in found:
-            days[drug_id] = max(days.get(drug_id, 0.0), time)
+        product = resolver.is_product(name, found)
+        items += entry_items(name, dict.fromkeys(found), place, product, days=max(1, round(time)))
     conditions = [condition_of(code) for code in record.conditions]
     codes = [code for code, known in zip(record.conditions, conditions, strict=True) if not known]
     allergies = [place for name in record.allergies for place in drug_allergy(name, resolver.resolve_all)]
@@ -252,7 +253,7 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
         conditions=tuple(dict.fromkeys(c for c in conditions if c)),
         measurements=dict(record.measurements),
         allergies=tuple(dict.fromkeys(allergies)),
-        regimen=tuple(RegimenItem(drug_id, days=max(1, round(time))) for drug_id, time in days.items()),
+        regimen=tuple(items),
     )
     return patient, lost, codes, assumed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 
 import pandas as pd
@@ -50,6 +50,11 @@ class Resolver:
                 found = (self.rxcuis[rxcui],)
             self._known[key] = found
         return self._known[key]
+
+    def is_product(self, name: str, drug_ids: Collection[str]) -> bool:
+        """True when the ingredients are sold as one product: one of the vocabulary, or one that the source named."""
+        named = normalise(name) in self.aliases and not self.names.resolve_all(name)
+        return self.names.is_product(drug_ids) or (named and len(drug_ids) > 1)
 
 
 def joined_names(concepts: pd.DataFrame, resolver: Resolver) -> pd.DataFrame:

@@ -12,9 +12,10 @@ from polyguard_env.environment.splits import SPLITS
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import SEVERITY_RANK
-from polyguard_env.patients.model import Patient, RegimenItem
-from polyguard_env.patients.reading import patient_from, resolve_drug
+from polyguard_env.patients.model import Patient
+from polyguard_env.patients.reading import listed_drugs, patient_from
 from polyguard_env.risk.combinations import combination_findings
+from polyguard_env.risk.entries import within_products
 from polyguard_env.risk.findings import Finding, worst_first
 from polyguard_env.risk.review import review_regimen, rule_index
 from polyguard_serving.policy.services import PolicyServices
@@ -98,8 +99,7 @@ def review(knowledge: KnowledgeBase, asked: ReviewRequest) -> ReviewAnswer:
     if not asked.drugs:
         patient = patient_from(asked.patient, knowledge)
     else:
-        named = [resolve_drug(name, knowledge, f"drugs[{i}]") for i, name in enumerate(asked.drugs)]
-        regimen = tuple(RegimenItem(drug) for drug in dict.fromkeys(drug for found in named for drug in found))
+        regimen = listed_drugs(asked.drugs, knowledge, "drugs")
         patient, assumed = Patient(patient_id="drugs", regimen=regimen, **ASSUMED), dict(ASSUMED)
     return reviewed(patient, knowledge, assumed)
 
@@ -112,7 +112,14 @@ def reviewed(patient: Patient, knowledge: KnowledgeBase, assumed: dict[str, Any]
         drug = knowledge.drug(item.drug_id)
         unit = drug.profile.dose_unit if drug.profile else ""
         drugs.append(
-            ReviewedDrug(drug_id=drug.drug_id, name=drug.name, dose=item.dose, unit=unit, indication=item.indication)
+            ReviewedDrug(
+                drug_id=drug.drug_id,
+                name=drug.name,
+                dose=item.dose,
+                unit=unit,
+                indication=item.indication,
+                entered=item.entered,
+            )
         )
     return ReviewAnswer(
         patient_id=patient.patient_id,
@@ -129,16 +136,16 @@ def as_finding(finding: Finding) -> ReviewFinding:
 
 
 def interactions(knowledge: KnowledgeBase, asked: InteractionsRequest) -> InteractionsAnswer:
-    """Every interacting pair and combination among the drugs.
+    """Every interacting pair and combination among the drugs; those inside one product are none.
 
     Raises:
         PolyGuardError: an unknown drug, or fewer than two different ones.
     """
-    named = [resolve_drug(name, knowledge, f"drugs[{i}]") for i, name in enumerate(asked.drugs)]
-    drugs = list(dict.fromkeys(drug for found in named for drug in found))
+    regimen = listed_drugs(asked.drugs, knowledge, "drugs")
+    drugs, within = list(dict.fromkeys(item.drug_id for item in regimen)), within_products(regimen)
     if len(drugs) < 2:
         raise PolyGuardError("drugs", asked.drugs, "name at least two different drugs")
-    pairs = list(combinations(sorted(drugs), 2))
+    pairs = [pair for pair in combinations(sorted(drugs), 2) if pair not in within]
     edges = [edge for a, b in pairs if (edge := knowledge.interaction(a, b)) is not None]
     edges.sort(key=lambda edge: (-SEVERITY_RANK[edge.severity], edge.drug_a, edge.drug_b))
     return InteractionsAnswer(
@@ -151,7 +158,7 @@ def interactions(knowledge: KnowledgeBase, asked: InteractionsRequest) -> Intera
             )
             for edge in edges
         ],
-        combinations=[as_finding(f) for f in worst_first(combination_findings(drugs, rule_index(knowledge)))],
+        combinations=[as_finding(f) for f in worst_first(combination_findings(drugs, rule_index(knowledge), within))],
         pairs_checked=len(pairs),
         knowledge_fingerprint=knowledge.fingerprint,
     )  # fmt: skip

@@ -271,13 +271,18 @@ class ReviewRequest(Options):
 
 
 class ReviewedDrug(Options):
-    """A drug of the reviewed regimen; `dose` is the daily total in `unit`, null when unknown."""
+    """A drug of the reviewed regimen; `dose` is the daily total in `unit`, null when unknown.
+
+    Attributes:
+        entered: the entry it comes from, as written; "" when the regimen was not a list.
+    """
 
     drug_id: str
     name: str
     dose: float | None
     unit: str
     indication: str
+    entered: str = ""
 
 
 class ReviewFinding(Options):

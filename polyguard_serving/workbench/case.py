@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from polyguard_env.agents.observed import patient_of
@@ -11,7 +11,8 @@ from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import DISCLAIMER, Candidate, PolyGuardAction, PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
-from polyguard_env.patients.model import Patient
+from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.risk.entries import merged, repeated
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import review_regimen
 
@@ -66,6 +67,7 @@ class Case:
         left_out: drugs of the regimen that an episode cannot hold.
         notes: what the reading of the input had to say.
         decision: the agents' last decision on the current step.
+        first_doses: daily doses with which the episode begins, by drug.
     """
 
     env: PolyGuardEnv
@@ -79,6 +81,7 @@ class Case:
     steps: list[Taken] = field(default_factory=list)
     decision: dict[str, Any] | None = None
     observation: PolyGuardObservation = field(init=False)
+    first_doses: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -87,6 +90,7 @@ class Case:
         """Back to the first step."""
         self.observation = self.env.reset(seed=self.seed, scenario_id=self.scenario_id)
         self.steps, self.decision = [], None
+        self.first_doses = {entry["drug_id"]: float(entry["dose"]) for entry in self.observation.regimen}
 
     def again(self) -> Case:
         """The same case from its start, apart from this one."""
@@ -104,7 +108,16 @@ class Case:
         if self.given is None:
             return seen
         kept = tuple(item for item in self.given.regimen if item.drug_id in self.left_out)
-        return self.given.with_regimen((*seen.regimen, *kept))
+        taken = tuple(entry for item in seen.regimen for entry in self._entries(item, self.given))
+        return self.given.with_regimen((*taken, *kept))
+
+    def _entries(self, item: RegimenItem, given: Patient) -> list[RegimenItem]:
+        """What the list held for a drug of the episode, which knows each drug once, at the dose of now."""
+        held = [one for one in given.regimen if one.drug_id == item.drug_id]
+        if len(held) < 2:
+            return [replace(item, entered=one.entered, product=one.product) for one in held] or [item]
+        share = (item.dose or 0.0) / self.first_doses[item.drug_id]
+        return [replace(one, dose=None if one.dose is None else one.dose * share) for one in held]
 
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the regimen as it is now, worst first."""
@@ -188,14 +201,15 @@ def of_patient(patient: Patient, came_from: str, notes: tuple[str, ...] = ()) ->
     env = PolyGuardEnv()
     drugs = env.knowledge.drugs
     kept = tuple(item for item in patient.regimen if drugs[item.drug_id].profile is not None)
-    left_out = tuple(item.drug_id for item in patient.regimen if drugs[item.drug_id].profile is None)
+    left_out = tuple(dict.fromkeys(d for d in patient.drug_ids if drugs[d].profile is None))
     if not kept:
         fix = "name at least one drug of the formulary, for example warfarin"
         raise PolyGuardError("regimen", ", ".join(patient.drug_ids) or "empty", fix)
+    once = merged(kept, repeated(kept, env.index))
     scenario = Scenario(
         scenario_id=f"own-{patient.patient_id}"[:60], split="train", sub_environment=OWN_CASE, difficulty="hard",
-        patient=patient.with_regimen(kept), hidden=frozenset(), target_drugs=(), mechanism="", unseen_mechanism=False,
-        budget=OWN_BUDGET, step_days=OWN_STEP_DAYS,
+        patient=patient.with_regimen(tuple(once)), hidden=frozenset(), target_drugs=(), mechanism="",
+        unseen_mechanism=False, budget=OWN_BUDGET, step_days=OWN_STEP_DAYS,
     )  # fmt: skip
     env.factory = OneCase(scenario)  # type: ignore[assignment]
     return Case(env, patient.patient_id, came_from, patient, left_out, notes)

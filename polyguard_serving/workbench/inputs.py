@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.reading import patient_from, resolve_drug
 from polyguard_serving.policy.lookups import ASSUMED
@@ -89,16 +91,17 @@ def from_barcode(path: Path, directory: NdcDirectory) -> Case:
     """
     _not_too_large(path)
     knowledge = KnowledgeBase.default()
-    regimen: dict[str, RegimenItem] = {}
+    regimen: dict[str, list[RegimenItem]] = {}
     notes = []
     for code in read_codes(path):
         product = directory.product(code)
         notes.append(f"{code.words}: {product.name} ({', '.join(product.ingredients)}), from {product.source}.")
-        for name in product.ingredients:
-            for drug in resolve_drug(name, knowledge, f"ingredient of {product.ndc}"):
-                regimen.setdefault(drug, RegimenItem(drug))
+        named = (resolve_drug(name, knowledge, f"ingredient of {product.ndc}") for name in product.ingredients)
+        drugs = dict.fromkeys(drug for found in named for drug in found)
+        # One box scanned twice is one product.
+        regimen.setdefault(product.ndc, entry_items(product.name, drugs, len(regimen), product=True))
     notes.append(f"Only products were scanned: reviewed as for a woman of {ASSUMED['age']}, 70 kg, 165 cm.")
-    patient = Patient(patient_id="Scanned products", regimen=tuple(regimen.values()), **ASSUMED)
+    patient = Patient(patient_id="Scanned products", regimen=tuple(chain(*regimen.values())), **ASSUMED)
     return of_patient(patient, "barcode", tuple(notes))
 
 

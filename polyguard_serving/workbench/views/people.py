@@ -8,7 +8,8 @@ from html import escape
 
 from polyguard_env.agents.observed import is_known
 from polyguard_env.environment.messages import DISCLAIMER
-from polyguard_env.patients.model import Patient
+from polyguard_env.knowledge.names import normalise
+from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.reading import measurement_table
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import kidney_function
@@ -119,7 +120,12 @@ def regimen(case: Case) -> str:
         drug, entry = knowledge.drug(item.drug_id), seen.get(item.drug_id)
         unit = drug.profile.dose_unit if drug.profile else ""
         dose = "not known" if item.dose is None else f"{item.dose:g} {unit}/day"
-        if case.given is not None and not case.steps and _dose_was_assumed(case.given, item.drug_id):
+        if (
+            item.dose is not None
+            and case.given is not None
+            and not case.steps
+            and _dose_was_assumed(case.given, item.drug_id)
+        ):
             dose += " (usual dose, assumed)"
         marks = [
             word
@@ -129,7 +135,8 @@ def regimen(case: Case) -> str:
         for_what = words(item.indication) if item.indication else "not stated"
         roles = [f["text"] for f in entry["facts"] if f["code"]] if entry else []
         rows.append(
-            f"<tr><th scope='row'>{escape(drug.name)}</th><td class='pg-dose'>{escape(dose)}{_tags(marks)}</td>"
+            f"<tr><th scope='row'>{escape(_as_listed(item, drug.name))}</th>"
+            f"<td class='pg-dose'>{escape(dose)}{_tags(marks)}</td>"
             f"<td>{escape(for_what)}</td><td>{escape('; '.join(roles[:5]) or 'none listed')}</td></tr>"
         )
     for entry in case.observation.regimen:
@@ -138,6 +145,11 @@ def regimen(case: Case) -> str:
             cells = "<td>not known</td><td>not known yet</td>"
             rows.append(f"<tr><th scope='row'>{escape(words(entry['name']))}</th><td>{dose}</td>{cells}</tr>")
     return table("Regimen", ("Drug", "Daily dose", "For", "Roles the agent sees"), rows)
+
+
+def _as_listed(item: RegimenItem, name: str) -> str:
+    """A drug with the entry it came from, where that has another name: "Acetaminophen, listed as Norco"."""
+    return f"{name}, listed as {item.entered}" if normalise(item.entered) not in ("", normalise(name)) else name
 
 
 def _dose_was_assumed(patient: Patient, drug_id: str) -> bool:
@@ -151,7 +163,7 @@ def _tags(marks: Sequence[str]) -> str:
 def picture(case: Case, found: Sequence[Finding]) -> str:
     """The interaction network."""
     knowledge = case.env.knowledge
-    drugs = [(item.drug_id, knowledge.drug(item.drug_id).name) for item in case.patient().regimen]
+    drugs = [(drug_id, knowledge.drug(drug_id).name) for drug_id in dict.fromkeys(case.patient().drug_ids)]
     if len(drugs) < 2:
         return EMPTY.format("Interactions need two drugs; this regimen has fewer.")
     return network(drugs, found)

@@ -24,6 +24,7 @@ WHY = {
     ("burden", "cns_depression"): "Several drugs that sedate", ("organ_dosing", "renal"): "Kidney function",
     ("organ_dosing", "hepatic"): "Liver function", ("organ_dosing", "maximum"): "Above the highest dose at this age",
     ("monitoring", "missing_measurement"): "No result on file",
+    ("duplication", "same_ingredient"): "The same ingredient twice",
 }  # fmt: skip
 TO_DO = {("omission", "add"): "Consider adding it", ("monitoring", "monitor"): "Have it measured"}
 SHORT = re.compile(
@@ -57,7 +58,7 @@ def inside(term: str) -> str:
 
 def why(category: str, mechanism: str) -> str:
     """Why a finding is one: its mechanism, for a person."""
-    if category == "duplication":
+    if category == "duplication" and (category, mechanism) not in WHY:
         kinds, same = [part.partition(":") for part in mechanism.split(";")], "Same class"
         if all(kind == "drug" for kind, _, _ in kinds):
             same = "Same kind of drug"
