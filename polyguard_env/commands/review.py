@@ -53,6 +53,11 @@ def as_text(report: RiskReport, patient: Patient, knowledge: KnowledgeBase) -> s
         what = " + ".join(finding.drugs)
         lines.append(f"[{finding.severity}] {finding.category}: {what} ({finding.mechanism})")
         action = finding.management
+        if finding.limit is not None:
+            term, colon, detail = action.partition(":")
+            profile = knowledge.drugs[finding.drugs[0]].profile
+            most = f"{finding.limit:g} {profile.dose_unit if profile else ''}".rstrip()
+            action = f"{term} to at most {most} a day{colon}{detail}"
         if finding.measurement and ":" not in action:
             action += f": {finding.measurement.replace('_', ' ')}"
         lines.append(f"    {action}; evidence {', '.join(finding.evidence_ids)}")

@@ -216,3 +216,7 @@ def test_the_text_names_entries_and_what_is_in_them(knowledge: KnowledgeBase) ->
     text = as_text(review_regimen(patient, knowledge), patient, knowledge)
     assert "Regimen: Norco (hydrocodone + acetaminophen), Acetaminophen" in text
     assert "acetaminophen is listed as Norco and as acetaminophen" in text
+    twice = [{"drug": name, "dose": 3000} for name in ("Tylenol", "acetaminophen")]
+    patient = patient_from({**PERSON, "regimen": twice}, knowledge)
+    text = as_text(review_regimen(patient, knowledge), patient, knowledge)
+    assert "reduce to at most 3000 mg a day: 6000 mg a day in all (3000 in Tylenol" in text

@@ -184,3 +184,20 @@ def test_a_drug_without_a_profile_is_reviewed_but_left_out_of_the_episode() -> N
     assert all(entry["drug_id"] != bare for entry in case.observation.regimen)
     with pytest.raises(PolyGuardError, match="formulary"):
         of_patient(person.with_regimen((RegimenItem(bare),)), "form")
+
+
+def test_one_ingredient_listed_twice_is_one_drug_of_the_episode_and_two_entries_of_the_review() -> None:
+    case = from_drugs("Tylenol 3000 mg\nacetaminophen 3000 mg\nEntresto\nNorco\nwarfarin 5 mg")
+    held = [entry for entry in case.observation.regimen if entry["drug_id"] == "acetaminophen"]
+    assert [entry["dose"] for entry in held] == [6000.0] and case.patient().drug_ids.count("acetaminophen") == 3
+    found = {finding.finding_id: finding for finding in case.findings()}
+    assert found["duplication:acetaminophen"].severity == "major"
+    assert found["interaction:sacubitril+valsartan"].severity == "minor"
+    shown = Reader(findings.findings_table(tuple(found.values()), case.env.knowledge)).text
+    assert "The same ingredient twice" in shown and "Reduce to at most 3000 mg a day: 6000 mg a day in all" in shown
+    regimen = Reader(people.regimen(case)).text
+    assert "listed as Norconot known" in regimen and "Valsartan, listed as Entresto" in regimen
+    stop = next(c for c in case.observation.candidates if c.text == "stop acetaminophen")
+    case.take(PolyGuardAction(candidate_id=stop.candidate_id), "you")
+    assert "acetaminophen" not in case.patient().drug_ids
+    assert "duplication:acetaminophen" not in {finding.finding_id for finding in case.findings()}

@@ -55,7 +55,9 @@ def _finding_row(finding: Finding, knowledge: KnowledgeBase) -> str:
     what_to_do = to_do(finding.category, finding.management)
     if finding.limit is not None:
         profile = knowledge.drugs[finding.drugs[0]].profile if finding.drugs[0] in knowledge.drugs else None
-        what_to_do += f" to at most {finding.limit:g} {profile.dose_unit if profile else ''}".rstrip() + " a day"
+        term, colon, detail = what_to_do.partition(":")
+        most = f"{finding.limit:g} {profile.dose_unit if profile else ''}".rstrip()
+        what_to_do = f"{term} to at most {most} a day{colon}{detail}"
     if finding.measurement and finding.category != "omission":
         checked = inside(finding.measurement)
         if finding.category == "monitoring":

@@ -153,7 +153,8 @@ def _as_listed(item: RegimenItem, name: str) -> str:
 
 
 def _dose_was_assumed(patient: Patient, drug_id: str) -> bool:
-    return any(item.drug_id == drug_id and item.dose is None for item in patient.regimen)
+    # Where several entries hold the drug, each shows what it was given with.
+    return [item.dose for item in patient.regimen if item.drug_id == drug_id] == [None]
 
 
 def _tags(marks: Sequence[str]) -> str:
