@@ -23,6 +23,7 @@ DEFAULTS: dict[str, float] = {
     "dbi": 0.8,
     "acb": 0.15,
     "drug": 0.05,
+    # Thresholds of rules/burden.csv: acb2012 (2012) and dbi2007 (2007).
     "acb_threshold": 3.0,
     "acb_severity": 2.0,
     "dbi_threshold": 1.0,

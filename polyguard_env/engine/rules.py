@@ -195,6 +195,7 @@ def slot_findings(facts, sc, st, k, words, found, m):
                 found[m].limit = rule.limit
             m += 1
     if row.profiled and row.dose_max > 0 and st.dose[k] > row.dose_max * 1.001:
+        # A grade of this project (2026), as in the review.
         severity = at.MAJOR if st.dose[k] > 1.5 * row.dose_max else at.MODERATE
         _put(found, m, at.ORGAN_DOSING, severity, at.MAXIMUM, drug, -1, -1, bit)
         found[m].limit = row.dose_max

@@ -24,6 +24,8 @@ from polyguard_env.environment.observed import (
 from polyguard_env.risk.index import RuleIndex
 
 SYSTEM_PROMPT = "Pick the safest next action for this older patient. Answer with one option, copied."
+# Outside these a value is marked low or high in the text: a display choice of this project (2026) for older adults. The
+# published reference ranges are in `measurements*.csv`, with their sources.
 ABNORMAL = {
     "potassium": (3.5, 5.0, "K"),
     "sodium": (135.0, 146.0, "Na"),

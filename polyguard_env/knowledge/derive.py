@@ -13,6 +13,7 @@ from polyguard_env.knowledge.roles import Roles
 from polyguard_env.knowledge.schema import SEVERITY_RANK, CypRole
 from polyguard_env.knowledge.tabular import read_table
 
+# Strengths as in the FDA's table (`fda_cyp`, 2023); ranks and the severities made of them are this project's (2026).
 INHIBITOR_RANK = {"weak": 1, "moderate": 2, "strong": 3}
 SUBSTRATE_RANK = {"moderate": 1, "prodrug": 2, "sensitive": 2}
 TRANSPORTERS = {"P-gp": "pgp", "OATP1B1": "oatp1b1", "BCRP": "bcrp"}

@@ -3,6 +3,10 @@
 A condition's logit is an intercept plus age, a shared latent multimorbidity and the conditions it
 follows from. The intercepts are solved once, so that women and men of a reference population have the
 prevalences of `prevalence.csv` whatever the other terms are.
+
+The numbers of `make_body` are parameters of this project (2026), no published estimates: set so that the cohort meets
+the published shares of age and sex (`census2022`), obesity (`nhanes2018`) and chronic kidney disease (`usrds2023`) of
+`published.csv`, to which the check `cohort_is_plausible` holds it.
 """
 
 from __future__ import annotations
@@ -117,7 +121,7 @@ def _logistic(logit: np.ndarray) -> np.ndarray:
 
 
 def ckd_epi_vector(age: np.ndarray, creatinine: np.ndarray, female: np.ndarray) -> np.ndarray:
-    """CKD-EPI 2021 for arrays of shape (n,); see `risk.calculators.ckd_epi_2021`."""
+    """CKD-EPI 2021 for arrays of shape (n,); the formula and its source are in `risk.calculators.ckd_epi_2021`."""
     kappa = np.where(female, 0.7, 0.9)
     alpha = np.where(female, -0.241, -0.302)
     ratio = creatinine / kappa

@@ -3,6 +3,10 @@
 Cost is linear in patients, batches are independent, and a patient depends on seed and number alone.
 Conditions share a latent multimorbidity; kidneys follow age; regimens are prescribed for the
 conditions with the habits of `prescribing.csv`, inappropriate ones included.
+
+The constants below and the means and spreads of frailty, cognition, liver and labs are parameters of this project
+(2026), no published estimates: habits and untreated share are fitted to the drug counts of `nchs2019`, falls to
+`cdcfalls2020` (`published.csv`), to which the check `cohort_is_plausible` holds the cohort.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.tables import phenotypes, slots
 from polyguard_env.risk.index import RuleIndex
 
+# Shares of this project, below those that health records document, verified or not (Zhou L, Allergy 2016;71:1305).
 ALLERGENS: tuple[tuple[str, float], ...] = (
     ("penicillins", 0.10),
     ("sulfonamides", 0.05),

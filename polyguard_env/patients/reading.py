@@ -17,6 +17,7 @@ from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.model import Patient, RegimenItem
 
+# Limits of input of this project (`polyguard_limits`, 2026); frailty as on the Clinical Frailty Scale (Rockwood 2020).
 RANGES: Mapping[str, tuple[float, float, str]] = {
     "age": (18, 120, "years"),
     "weight": (25, 300, "kg"),

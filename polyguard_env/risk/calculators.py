@@ -2,6 +2,8 @@
 
 Every function takes plain finite numbers and raises `PolyGuardError` that names the argument when one is no number
 (NaN, infinity, a boolean, text), is out of the range it documents, or is a sex other than female or male.
+
+Each names the publication of its formula with the year. The ranges are limits of this project, not reference ranges.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from typing import Any, Literal
 
 from polyguard_env.errors import PolyGuardError
 
+# AMA Manual of Style, 11th edition (2020), SI conversion factors.
 CREATININE_UMOL_PER_MG_DL = 88.4
+# Samsa GP et al. J Clin Epidemiol 1994;47:891.
 MAI_WEIGHTS: dict[str, int] = {
     "indication": 3,
     "effectiveness": 3,
@@ -73,7 +77,7 @@ def read_sex(value: Any, field: str = "sex") -> Literal["F", "M"]:
 
 
 def ideal_weight(height: float, sex: str) -> float:
-    """Ideal body weight in kg (Devine 1974).
+    """Ideal body weight in kg (Devine BJ, Drug Intell Clin Pharm 1974;8:650).
 
     Args:
         height: cm, 139-230. The formula was made for 5 feet (152.4 cm) and more; from 139 cm it is extrapolated
@@ -85,7 +89,7 @@ def ideal_weight(height: float, sex: str) -> float:
 
 
 def adjusted_weight(weight: float, height: float, sex: str) -> float:
-    """Adjusted body weight in kg: ideal + 0.4 (actual - ideal).
+    """Adjusted body weight in kg: ideal + 0.4 (actual - ideal) (Bauer LA, Applied Clinical Pharmacokinetics, 2008).
 
     Args:
         weight: kg, 20-350. height, sex: as for `ideal_weight`.
@@ -96,7 +100,7 @@ def adjusted_weight(weight: float, height: float, sex: str) -> float:
 
 
 def cockcroft_gault(age: float, weight: float, creatinine: float, sex: str) -> float:
-    """Creatinine clearance in mL/min (Cockcroft and Gault 1976).
+    """Creatinine clearance in mL/min (Cockcroft DW, Gault MH, Nephron 1976;16:31).
 
     Args:
         age: years, 18-120. weight: kg, 20-350. creatinine: mg/dL, 0.1-25. sex: F or M, or female or male.
@@ -109,7 +113,7 @@ def cockcroft_gault(age: float, weight: float, creatinine: float, sex: str) -> f
 
 
 def ckd_epi_2021(age: float, creatinine: float, sex: str) -> float:
-    """eGFR in mL/min/1.73m2 (CKD-EPI creatinine equation, Inker 2021).
+    """eGFR in mL/min/1.73m2 (CKD-EPI creatinine equation; Inker LA, N Engl J Med 2021;385:1737).
 
     Args:
         age: years, 18-120. creatinine: mg/dL, 0.1-25. sex: F or M, or female or male.
@@ -130,7 +134,9 @@ def child_pugh(
     ascites: Literal["none", "mild", "moderate"],
     encephalopathy: int,
 ) -> tuple[int, str]:
-    """Child-Pugh points (5-15) and class A, B or C (Pugh 1973).
+    """Child-Pugh points (5-15) and class A, B or C.
+
+    Pugh RN, Br J Surg 1973;60:646; INR in place of prothrombin time as in Lucey MR, Liver Transpl Surg 1997;3:628.
 
     Args:
         bilirubin: mg/dL, 0.05-60. albumin: g/dL, 0.5-7. inr: ratio, 0.5-20. ascites: none, mild or moderate (also
@@ -150,11 +156,16 @@ def child_pugh(
     return points, "A" if points <= 6 else "B" if points <= 9 else "C"
 
 
-def qtc(qt: float, heart_rate: float, formula: Literal["bazett", "fridericia"] = "bazett") -> float:
-    """Corrected QT in ms (Bazett 1920 or Fridericia 1920).
+def qtc(
+    qt: float, heart_rate: float, formula: Literal["bazett", "fridericia", "framingham", "hodges"] = "bazett"
+) -> float:
+    """Corrected QT in ms.
+
+    Bazett HC, Heart 1920;7:353; Fridericia LS, Acta Med Scand 1920;53:469; Framingham: Sagie A, Am J Cardiol
+    1992;70:797; Hodges MS, J Am Coll Cardiol 1983;1:694.
 
     Args:
-        qt: ms, 200-800. heart_rate: beats/min, 20-250.
+        qt: ms, 200-800. heart_rate: beats/min, 20-250. formula: its name.
     """
     qt = _within("qt", qt, 200, 800, "ms")
     heart_rate = _within("heart_rate", heart_rate, 20, 250, "beats/min")
@@ -163,11 +174,15 @@ def qtc(qt: float, heart_rate: float, formula: Literal["bazett", "fridericia"] =
         return float(qt / sqrt(interval))
     if formula == "fridericia":
         return float(qt / interval ** (1.0 / 3.0))
-    raise PolyGuardError("formula", formula, "use bazett or fridericia")
+    if formula == "framingham":
+        return float(qt + 154.0 * (1.0 - interval))
+    if formula == "hodges":
+        return float(qt + 1.75 * (heart_rate - 60.0))
+    raise PolyGuardError("formula", formula, "use bazett, fridericia, framingham or hodges")
 
 
 def drug_burden_index(doses: Iterable[tuple[float, float]]) -> float:
-    """Drug Burden Index (Hilmer 2007): sum of D / (D + delta).
+    """Drug Burden Index (Hilmer SN, Arch Intern Med 2007;167:781): sum of D / (D + delta).
 
     Args:
         doses: pairs of daily dose D (0 or more) and minimum recommended daily dose delta (above 0), same unit; no
@@ -195,7 +210,9 @@ def anticholinergic_burden(scores: Iterable[int]) -> int:
 
 
 def medication_appropriateness(answers: Mapping[str, bool]) -> int:
-    """Medication Appropriateness Index of one drug, 0-18 (Hanlon 1992, weights Samsa 1994).
+    """Medication Appropriateness Index of one drug, 0-18.
+
+    Hanlon JT, J Clin Epidemiol 1992;45:1045; weights Samsa 1994.
 
     Args:
         answers: criterion (a key of `MAI_WEIGHTS`) to True when the drug is *inappropriate* on it, else False; a

@@ -215,6 +215,7 @@ def dosing_findings(
                 )
             )
     if profile and item.dose is not None and profile.dose_max > 0 and item.dose > profile.dose_max * slack:
+        # The maximum is the profile's, with its sources; where it turns major is a grade of this project (2026).
         severity: Severity = "major" if item.dose > 1.5 * profile.dose_max else "moderate"
         findings.append(
             Finding(

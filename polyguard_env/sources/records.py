@@ -134,7 +134,7 @@ def observation_codes() -> dict[str, tuple[str, dict[str, float]]]:
 
 @cache
 def plausible() -> dict[str, tuple[float, float]]:
-    """Measurement id to the lowest and highest value a living person can have; height in cm too."""
+    """Measurement id to the lowest and highest value accepted (`polyguard_limits`, 2026); height in cm too."""
     rows = [row for row in read_fragments("measurements") if row["low"]]
     limits = {row["measurement_id"]: (float(row["low"]), float(row["high"])) for row in rows}
     return limits | {"height": (100.0, 230.0)}

@@ -58,7 +58,10 @@ def background(x, condition):
 
 @compiled
 def set_kidneys(x, low):
-    """A creatinine clearance of 15 to 50 mL/min, or of 55 to 100."""
+    """A creatinine clearance of 15 to 50 mL/min, or of 55 to 100: ranges of this project (2026).
+
+    Cockcroft and Gault 1976 and CKD-EPI 2021, as `risk.calculators` has them.
+    """
     d, sc = x.draft[0], x.call.scenarios[0]
     person = x.people[d.person]
     share = chance(d.fixed)
