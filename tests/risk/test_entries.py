@@ -189,7 +189,7 @@ def test_moieties_and_what_becomes_them_are_duplicates(knowledge: KnowledgeBase)
     for a, b in (*pairs, *known):
         assert f"duplication:{min(a, b)}+{max(a, b)}" in found(
             Patient("p", 75, "F", 70.0, 165.0, regimen=(RegimenItem(a), RegimenItem(b)))
-        ), (a, b)
+        ), f"{a} and {b}: add a row to duplicate_therapy_identity.csv"
 
 
 def test_records_of_other_sources_keep_their_entries(knowledge: KnowledgeBase) -> None:
