@@ -44,7 +44,10 @@ def findings(person: Mapping[str, Any], facts: Facts) -> Found:
 
 
 def kidney_values(person: Mapping[str, Any]) -> dict[str, float]:
-    """Clearance and filtration: as measured, else by Cockcroft-Gault and CKD-EPI 2021 from creatinine in mg/dL."""
+    """Clearance and filtration: as measured, else from creatinine in mg/dL.
+
+    Cockcroft DW, Gault MH, Nephron 1976;16:31 and CKD-EPI 2021 (Inker LA, N Engl J Med 2021;385:1737).
+    """
     measured: Mapping[str, float] = person["measurements"]
     values = {name: measured[name] for name in ("crcl", "egfr") if name in measured}
     creatinine = measured.get("creatinine")
@@ -95,6 +98,7 @@ def for_one(
         severity = strictest(rules, dose)
         if severity:
             yield f"organ_dosing:{organ}:{drug}", "organ_dosing", severity
+    # The maximum is sourced in the profile; 1.5 times it turns major by a grade of this project (2026).
     ceiling = facts.number(drug, "dose_max")
     if ceiling and dose is not None and dose > ceiling * TOLERANCE:
         yield f"organ_dosing:maximum:{drug}", "organ_dosing", "major" if dose > 1.5 * ceiling else "moderate"

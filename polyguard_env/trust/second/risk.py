@@ -14,6 +14,7 @@ from polyguard_env.trust.second.dynamics import KIDNEY, Case, Drug, Situation, s
 from polyguard_env.trust.second.findings import LIVER, findings, kidney_values, of_three
 from polyguard_env.trust.second.tables import RANK, Facts
 
+# Simulation parameters of this project (2026), no clinical figures.
 WEIGHT = {"minor": 0.2, "moderate": 1.0, "major": 3.0, "contraindicated": 6.0}
 WITHDRAWN = {"minor": 0.6, "moderate": 2.5, "major": 5.0, "contraindicated": 8.0}
 HAZARD = {"minor": 0.01, "moderate": 0.1, "major": 0.45, "contraindicated": 0.9}
