@@ -111,6 +111,7 @@ class CandidateGRPOTrainer(GRPOTrainer):
             rewards,
             temperature=self.config.temperature,
             scale_rewards=self.config.scale_rewards == "group",
+            target_temperature=self.config.target_temperature,
             entropy_coefficient=self.config.entropy_coefficient,
             reference=reference,
             kl_coefficient=self.config.kl_coefficient,

@@ -150,6 +150,8 @@ class GrpoConfig(TrainingConfig):
         prompts_per_pass: of those, how many go through the model at once; fewer need less memory.
         temperature: divides candidate log-likelihoods (candidates) or token logits (sampled).
         scale_rewards: "group" divides advantages by the standard deviation of the prompt's rewards; "none".
+        target_temperature: candidates mode: above 0, the policy is drawn to the softmax of advantages over this
+            temperature, which also learns from candidates it gave little weight; 0 follows the exact gradient.
         length_normalise: mean instead of summed log-likelihood over a candidate's tokens.
         kl_coefficient: weight of KL(policy | SFT policy); 0 saves the reference pass.
         entropy_coefficient: weight of the entropy bonus.
@@ -171,6 +173,7 @@ class GrpoConfig(TrainingConfig):
     learning_rate: float = 3e-4
     temperature: float = 1.0
     scale_rewards: str = "group"
+    target_temperature: float = 0.0
     length_normalise: bool = False
     kl_coefficient: float = 0.0
     entropy_coefficient: float = 0.0
@@ -194,6 +197,7 @@ class GrpoConfig(TrainingConfig):
             fix = f"use a divisor of prompts_per_step ({self.prompts_per_step})"
             raise PolyGuardError("prompts_per_pass", self.prompts_per_pass, fix)
         in_range("temperature", self.temperature, 0.01, 100.0)
+        in_range("target_temperature", self.target_temperature, 0.0, 100.0)
         in_range("kl_coefficient", self.kl_coefficient, 0.0, 100.0)
         in_range("entropy_coefficient", self.entropy_coefficient, 0.0, 100.0)
         in_range("prefetch_steps", self.prefetch_steps, 1, 64)

@@ -34,6 +34,7 @@ def candidate_loss(
     *,
     temperature: float = 1.0,
     scale_rewards: bool = True,
+    target_temperature: float = 0.0,
     entropy_coefficient: float = 0.0,
     reference: Sequence[torch.Tensor] | None = None,
     kl_coefficient: float = 0.0,
@@ -41,12 +42,17 @@ def candidate_loss(
     """GRPO's group loss when the group is every candidate, weighted by the policy.
 
     With π = softmax(scores / temperature) and V = Σ π R, the loss is −Σ π (R − V) log π, the weights
-    held constant: the gradient of the expected reward without sampling noise.
+    held constant: the gradient of the expected reward without sampling noise. That gradient fades where
+    the policy gives good candidates little weight. With a `target_temperature` τ > 0 the loss is instead
+    the cross-entropy −Σ q log π to the improved policy q = softmax(A / τ) of the advantages A, the policy
+    that is best for Σ q A + τ H(q) (maximum a posteriori policy optimisation, Abdolmaleki et al. 2018,
+    with a uniform prior over the candidates): a candidate is learned from however unlikely it was.
 
     Args:
         scores: log-likelihood of each candidate, one tensor per prompt.
         rewards: reward of each candidate, 0-1, same shapes.
         scale_rewards: divide advantages by the standard deviation of the group's rewards.
+        target_temperature: temperature of the improved policy, in units of advantage; 0 follows the gradient.
         reference: scores of the policy that training began from; None for no KL term.
     """
     losses, probabilities, numbers = [], [], []
@@ -61,9 +67,13 @@ def candidate_loss(
         if scale_rewards:
             advantage = advantage / (spread + SCALE_FLOOR)
         if spread < NO_SIGNAL:
-            advantage = torch.zeros_like(advantage)
+            weight = torch.zeros_like(advantage)
+        elif target_temperature:
+            weight = torch.softmax(advantage / target_temperature, -1)
+        else:
+            weight = fixed * advantage
         entropy = -(policy * log_policy).sum()
-        loss = -(fixed * advantage * log_policy).sum() - entropy_coefficient * entropy
+        loss = -(weight * log_policy).sum() - entropy_coefficient * entropy
         kl = score.new_zeros(())
         if reference is not None:
             log_reference = torch.log_softmax(reference[place].float() / temperature, -1)

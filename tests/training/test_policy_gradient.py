@@ -45,6 +45,27 @@ def test_descent_reaches_the_best_candidate() -> None:
     assert outcome.metrics["best_rate"] == 1.0
 
 
+def test_target_teaches_a_good_candidate_however_unlikely_it_was() -> None:
+    scores = torch.tensor([-12.0, 0.0, 0.0, 0.0])
+    pulls = []
+    for temperature in (0.0, 0.5):
+        score = scores.clone().requires_grad_()
+        loss = candidate_loss([score], [REWARDS], target_temperature=temperature).loss
+        pulls.append(-torch.autograd.grad(loss, score)[0][0].item())
+    assert 0 < pulls[0] < 1e-3
+    assert pulls[1] > 0.5
+
+
+def test_target_is_the_softmax_of_the_advantages() -> None:
+    advantage = (REWARDS - REWARDS.mean()) / REWARDS.std(correction=0)
+    score = (advantage / 0.5).clone().requires_grad_()
+    loss = candidate_loss([score], [REWARDS], target_temperature=0.5).loss
+    assert torch.autograd.grad(loss, score)[0].abs().max() < 1e-3
+    equal = SCORES.clone().requires_grad_()
+    flat = candidate_loss([equal], [torch.full((4,), 0.5)], target_temperature=0.5)
+    assert torch.autograd.grad(flat.loss, equal)[0].abs().max() == 0
+
+
 def test_divergence_from_itself_is_zero_and_holds_a_policy_back() -> None:
     reference = [SCORES.clone()]
     same = candidate_loss([SCORES], [REWARDS], reference=reference, kl_coefficient=1.0)
