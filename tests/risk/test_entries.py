@@ -71,7 +71,7 @@ def test_one_ingredient_under_two_names_is_a_duplicate_that_names_both(names: tu
         (("diclofenac", "Voltaren gel"), "minor"), (("Flonase", "Advair"), "minor"),
         (("timolol eye drops", "timolol tablet"), "minor"), (("albuterol inhaler", "albuterol neb"), "minor"),
         (("Caltrate + D", "vitamin D3"), "minor"), (("Prograf", "Protopic"), "minor"),
-        (("Toprol-XL", "metoprolol ER"), "major"),
+        (("Toprol-XL", "metoprolol ER"), "major"), (("Contrave", "Wellbutrin XL"), "major"),
     ],
 )  # fmt: skip
 def test_what_can_be_meant_is_graded_lower_and_still_told(names: tuple[str, ...], severity: str) -> None:
