@@ -73,9 +73,7 @@ def exposures(people: pd.DataFrame, index: RuleIndex) -> dict[str, float]:
         patient = patient_of_row(row)
         findings = find_all(patient, patient.regimen, index)
         hits["beers_exposure"] += any(is_beers(finding) for finding in findings)
-        hits["stopp_exposure"] += any(
-            "stopp3" in finding.evidence_ids and finding.category != "omission" for finding in findings
-        )
+        hits["stopp_exposure"] += any(is_stopp(finding) for finding in findings)
         hits["onc_exposure"] += any("onc2012" in finding.evidence_ids for finding in findings)
     return {name: number / len(people) for name, number in hits.items()}
 
@@ -84,6 +82,11 @@ def is_beers(finding: Finding) -> bool:
     """A single drug that the Beers criteria avoid, in age or with a condition; not their milder preferences."""
     alone = finding.mechanism == "avoid" or finding.category == "drug_disease"
     return alone and finding.severity != "minor" and "beers2023" in finding.evidence_ids
+
+
+def is_stopp(finding: Finding) -> bool:
+    """A STOPP criterion; not its milder preferences, for the published figure counts a version with fewer of them."""
+    return finding.category != "omission" and finding.severity != "minor" and "stopp3" in finding.evidence_ids
 
 
 def condition_rows(people: pd.DataFrame) -> list[Comparison]:
