@@ -7,8 +7,8 @@ from itertools import combinations
 from polyguard_env.agents.board import Board, Note
 from polyguard_env.agents.observed import is_known, patient_of
 from polyguard_env.policies.alerts import pair_alert
+from polyguard_env.risk.contradictions import kidney_function
 from polyguard_env.risk.findings import Finding
-from polyguard_env.risk.review import kidney_function
 
 MOST_QUESTIONS, PASSAGES_EACH = 4, 2
 ROLE_ALERT = 1.0

@@ -48,7 +48,8 @@ def patient_of_drugs(names: list[str], knowledge: KnowledgeBase) -> Patient:
 def as_text(report: RiskReport, patient: Patient, knowledge: KnowledgeBase) -> str:
     """The report for a person to read."""
     counted = "1 finding" if len(report.findings) == 1 else f"{len(report.findings)} findings"
-    lines = [f"Regimen: {', '.join(entries_in_words(patient.regimen, knowledge))}", counted, ""]
+    lines = [f"Regimen: {', '.join(entries_in_words(patient.regimen, knowledge))}"]
+    lines += [*(f"Check the data: {told}" for told in report.warnings), counted, ""]
     for finding in report.findings:
         what = " + ".join(finding.drugs)
         lines.append(f"[{finding.severity}] {finding.category}: {what} ({finding.mechanism})")

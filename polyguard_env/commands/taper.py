@@ -7,7 +7,8 @@ import json
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.patients.reading import daily_dose, resolve_drug
+from polyguard_env.patients.doses import daily_dose
+from polyguard_env.patients.reading import resolve_drug
 from polyguard_env.risk.findings import DISCLAIMER
 from polyguard_env.risk.taper import TaperSchedule, taper_schedule
 

@@ -15,8 +15,9 @@ from polyguard_env.environment.episode import Scenario
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.risk.contradictions import kidney_function
 from polyguard_env.risk.danger import dangerous
-from polyguard_env.risk.review import CHILD_PUGH_RANK, kidney_function
+from polyguard_env.risk.review import CHILD_PUGH_RANK
 
 ROOM = 4
 WORD = (1 << 63) - 1

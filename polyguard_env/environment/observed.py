@@ -9,8 +9,8 @@ from typing import Any
 
 from polyguard_env.environment.episode import Product, Scenario, Taken
 from polyguard_env.environment.roles import roles_of
+from polyguard_env.risk.contradictions import kidney_function
 from polyguard_env.risk.index import RuleIndex
-from polyguard_env.risk.review import kidney_function
 
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
 ALLERGIES, CHART = "allergies", "chart"

@@ -20,6 +20,7 @@ class RegimenItem:
         entered: name under which a list had it ("Norco 5/325"); "" when it was not read from one.
         product: number of the list's entry when that is a combination product, the same for all its ingredients;
             0 for a drug on its own.
+        note: why a dose that was given is not known; "" otherwise.
     """
 
     drug_id: str
@@ -28,6 +29,7 @@ class RegimenItem:
     days: int = 365
     entered: str = ""
     product: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,8 +12,12 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.allergens import allergy_ids, near_allergens
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.patients.checks import LONGEST_TEXT, in_range, text
+from polyguard_env.patients.doses import Told, doses_of
 from polyguard_env.patients.entries import entry_items
+from polyguard_env.patients.json_text import read_json
 from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.risk.calculators import read_sex
 
 # Limits of input of this project (`polyguard_limits`, 2026); frailty as on the Clinical Frailty Scale (Rockwood 2020).
 RANGES: Mapping[str, tuple[float, float, str]] = {
@@ -30,27 +32,24 @@ WHOLE = frozenset({"age", "frailty", "falls"})
 OTHERS = frozenset(
     {"patient_id", "sex", "conditions", "measurements", "allergies", "genotype", "child_pugh", "regimen"}
 )
-ITEM_FIELDS = frozenset({"drug", "drug_id", "dose", "unit", "parts", "indication", "days", "entered", "product"})
-MASS = {"mcg": 1e-6, "µg": 1e-6, "ug": 1e-6, "mg": 1e-3, "g": 1.0}
+ITEM_FIELDS = frozenset(
+    {"drug", "drug_id", "dose", "unit", "strength", "parts", "indication", "days", "entered", "product", "note"}
+)
+MOST_ENTRIES = 500
+MOST_BYTES = 8 * 2**20
 
 
 def read_patient(path: Path, knowledge: KnowledgeBase) -> Patient:
     """A patient from a JSON file; see `patient_from`.
 
     Raises:
-        PolyGuardError: no such file, no JSON, or a bad value.
+        PolyGuardError: no such file, too large, no JSON, a name given twice in an object, or a bad value.
     """
     if not path.is_file():
         raise PolyGuardError("--patient", str(path), "give the path of a JSON file")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise PolyGuardError(path.name, error.reason, "save the file as UTF-8 JSON") from error
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f"{path.name} line {error.lineno}" if isinstance(error, json.JSONDecodeError) else path.name
-        raise PolyGuardError(where, str(error), "write valid JSON") from error
-    if not isinstance(data, dict):
-        raise PolyGuardError(path.name, type(data).__name__, "write one JSON object: age, sex, weight, height, regimen")
+    if path.stat().st_size > MOST_BYTES:
+        raise PolyGuardError(path.name, path.stat().st_size, f"give a file of at most {MOST_BYTES // 2**20} MB")
+    data = read_json(path.read_bytes(), path.name)
     return patient_from({"patient_id": path.stem, **data}, knowledge)
 
 
@@ -58,16 +57,18 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
     """A checked patient.
 
     Args:
-        data: age (years), sex ("F" or "M"), weight (kg), height (cm), and optionally conditions, measurements
-            (number in the unit of `measurements.csv`, or {"value", "unit"}), allergies, genotype, child_pugh,
-            frailty, falls, and regimen: drug names, or {"drug" or "drug_id", "dose" (a day), "unit", "indication",
-            "days"}; a combination product may have "parts" in place of "dose", with the daily dose of each ingredient.
+        data: age (years), sex (F or M, or female or male), weight (kg), height (cm), and optionally conditions,
+            measurements (number in the unit of `measurements.csv`, or {"value", "unit"}), allergies, genotype,
+            child_pugh, frailty, falls, and regimen: drug names, or {"drug" or "drug_id", "dose" (a day), "unit",
+            "strength" (of one tablet, puff or mL; see `doses`), "indication", "days"}; a combination product may have
+            "parts" in place of "dose", with the daily dose of each ingredient.
         knowledge: resolves drug names.
 
     Raises:
         PolyGuardError: the first bad field, its value and the fix.
     """
     for name in data:
+        text("field", name)
         if name not in RANGES and name not in OTHERS:
             raise PolyGuardError(
                 name, data[name], f"remove it; a patient has {', '.join(sorted(OTHERS | set(RANGES)))}"
@@ -80,17 +81,18 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
         if name in data:
             number = in_range(name, data[name], low, high, unit)
             values[name] = int(number) if name in WHOLE else number
-    if data["sex"] not in ("F", "M"):
-        raise PolyGuardError("sex", data["sex"], "use F or M (sex assigned at birth, as the formulas need it)")
+    sex = read_sex(data["sex"])
     if data.get("child_pugh", "") not in ("", "A", "B", "C"):
         raise PolyGuardError("child_pugh", data["child_pugh"], "use A, B, C or leave it empty")
     items = tuple(
-        item for place, entry in enumerate(listed(data, "regimen")) for item in items_from(entry, place, knowledge)
+        item
+        for place, entry in enumerate(listed(data, "regimen"))
+        for item in items_from(entry, place, knowledge, values["weight"])
     )
     products_exist(items, knowledge)
     return Patient(
-        patient_id=str(data.get("patient_id", "patient")),
-        sex=data["sex"],
+        patient_id=text("patient_id", str(data.get("patient_id", "patient"))),
+        sex=sex,
         conditions=tuple(
             condition(name, f"conditions[{place}]") for place, name in enumerate(listed(data, "conditions"))
         ),
@@ -113,6 +115,8 @@ def listed(data: Mapping[str, Any], name: str) -> list[Any]:
     value = data.get(name, [])
     if not isinstance(value, list | tuple):
         raise PolyGuardError(name, value, "write a list")
+    if len(value) > MOST_ENTRIES:
+        raise PolyGuardError(name, f"{len(value)} entries", f"write at most {MOST_ENTRIES}")
     return list(value)
 
 
@@ -121,16 +125,9 @@ def mapped(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = data.get(name, {})
     if not isinstance(value, dict):
         raise PolyGuardError(name, value, "write an object of names and values")
-    return value
-
-
-def in_range(field: str, value: Any, low: float, high: float, unit: str) -> float:
-    """The number, when it is one and possible."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise PolyGuardError(field, value, f"write a number from {low:g} to {high:g} {unit}")
-    if not low <= value <= high:
-        raise PolyGuardError(field, value, f"impossible; give {low:g} to {high:g} {unit}")
-    return float(value)
+    if len(value) > MOST_ENTRIES:
+        raise PolyGuardError(name, f"{len(value)} entries", f"write at most {MOST_ENTRIES}")
+    return {text(name, key): entry for key, entry in value.items()}
 
 
 @lru_cache(maxsize=1)
@@ -166,14 +163,14 @@ def measurement(name: str, given: Any) -> float:
     if isinstance(given, dict):
         if set(given) != {"value", "unit"}:
             raise PolyGuardError(field, given, 'write {"value": number, "unit": unit}')
-        told = str(given["unit"]).lower().replace("µ", "u").replace("μ", "u")
+        told = text(f"{field}.unit", given["unit"]).lower().replace("µ", "u").replace("μ", "u")
         spelled = {other.lower(): other for other in (unit, *others)}.get(told)
         if spelled is None:
             raise PolyGuardError(f"{field}.unit", given["unit"], f"use {' or '.join([unit, *others])}")
         factor, offset = others.get(spelled, (1.0, 0.0))
         number = in_range(f"{field}.value", given["value"], -1e9, 1e9, unit) * factor + offset
         return in_range(field, number, low, high, unit)
-    if isinstance(given, int | float) and not isinstance(given, bool) and not low <= given <= high:
+    if isinstance(given, int | float) and not isinstance(given, bool) and (-1e9 < given < low or high < given < 1e9):
         for other, (factor, offset) in others.items():
             if low <= given * factor + offset <= high:
                 fix = f'impossible in {unit}; if it is in {other}, write {{"value": {given:g}, "unit": "{other}"}}'
@@ -194,7 +191,7 @@ def condition(name: Any, field: str) -> str:
     """
     from difflib import get_close_matches
 
-    if not isinstance(name, str) or name not in condition_ids():
+    if text(field, name) not in condition_ids():
         near = get_close_matches(str(name), sorted(condition_ids()), 3)
         raise PolyGuardError(
             field, name, f"use a condition id{': ' + ', '.join(near) if near else ' of conditions.csv'}"
@@ -231,7 +228,7 @@ def resolve_drug(name: str, knowledge: KnowledgeBase, field: str) -> tuple[str, 
     Raises:
         PolyGuardError: the name is unknown; the fix lists near names, which are never taken silently.
     """
-    found = knowledge.resolve_all(name)
+    found = knowledge.resolve_all(text(field, name))
     if not found:
         near = ", ".join(knowledge.suggest(name)[:3])
         raise PolyGuardError(field, name, f"check the spelling; known names near it: {near or 'none'}")
@@ -244,7 +241,9 @@ def allergy(name: Any, field: str, knowledge: KnowledgeBase) -> tuple[str, ...]:
     Raises:
         PolyGuardError: none of these is written so; an allergy that nobody recognises would protect nobody.
     """
-    found = allergy_ids(name, knowledge.resolve_all) if isinstance(name, str) and name.strip() else ()
+    found: tuple[str, ...] = ()
+    if isinstance(name, str) and name.strip():
+        found = allergy_ids(text(field, name), knowledge.resolve_all)
     if not found:
         near = [*near_allergens(str(name)), *knowledge.suggest(str(name))[:3]]
         fix = f"write a drug, a drug class or an allergen of allergens.csv; near it: {', '.join(near) or 'none'}"
@@ -271,8 +270,12 @@ def listed_drugs(names: Sequence[str], knowledge: KnowledgeBase, field: str) -> 
     )
 
 
-def items_from(entry: Any, place: int, knowledge: KnowledgeBase) -> list[RegimenItem]:
-    """Regimen items of one entry, one for each ingredient of a combination product."""
+def items_from(entry: Any, place: int, knowledge: KnowledgeBase, weight: float) -> list[RegimenItem]:
+    """Regimen items of one entry, one for each ingredient of a combination product.
+
+    Args:
+        weight: kg, for doses per kg.
+    """
     where = f"regimen[{place}]"
     item = {"drug": entry} if isinstance(entry, str) else entry
     if not isinstance(item, dict) or not (item.get("drug") or item.get("drug_id")):
@@ -281,21 +284,23 @@ def items_from(entry: Any, place: int, knowledge: KnowledgeBase) -> list[Regimen
         if name not in ITEM_FIELDS:
             raise PolyGuardError(f"{where}.{name}", item[name], f"remove it; use {', '.join(sorted(ITEM_FIELDS))}")
     field = f"{where}.{'drug' if item.get('drug') else 'drug_id'}"
-    text = str(item.get("drug") or item["drug_id"])
-    drugs = resolve_drug(text, knowledge, field)
+    name = item.get("drug") or item["drug_id"]
+    drugs = resolve_drug(name, knowledge, field)
     days = int(in_range(f"{where}.days", item.get("days", 365), 0, 36500, "days"))
     indication = condition(item["indication"], f"{where}.indication") if item.get("indication") else ""
-    doses = doses_of(item, drugs, where, knowledge)
-    found = entry_items(text, doses, place, knowledge.names.is_product(drugs), indication, days)
+    doses = doses_of(item, drugs, where, knowledge, weight)
+    known = {drug_id: told.dose for drug_id, told in doses.items()}
+    found = entry_items(name, known, place, knowledge.names.is_product(drugs), indication, days)
+    found = [replace(one, note=_note(item, doses[one.drug_id], where)) for one in found]
     if not (item.get("entered") or item.get("product")):
         return found
     # An exported patient holds the ingredients one by one, with the entry that each came from.
-    if not isinstance(item.get("entered", ""), str):
+    if not isinstance(item.get("entered", ""), str) or len(item.get("entered", "")) > LONGEST_TEXT:
         raise PolyGuardError(
             f"{where}.entered", item["entered"], "write the name it was entered under, or leave it out"
         )
     number = int(in_range(f"{where}.product", item.get("product", 0), 0, 1000, "(the entry's number)"))
-    return [replace(one, entered=item.get("entered") or text, product=number or one.product) for one in found]
+    return [replace(one, entered=item.get("entered") or name, product=number or one.product) for one in found]
 
 
 def products_exist(items: Sequence[RegimenItem], knowledge: KnowledgeBase) -> None:
@@ -314,48 +319,8 @@ def products_exist(items: Sequence[RegimenItem], knowledge: KnowledgeBase) -> No
             raise PolyGuardError("regimen.product", number, fix)
 
 
-def doses_of(
-    item: Mapping[str, Any], drugs: Sequence[str], where: str, knowledge: KnowledgeBase
-) -> dict[str, float | None]:
-    """Daily dose of each ingredient of an entry, None where it is not given.
-
-    Raises:
-        PolyGuardError: one dose for several ingredients, `parts` that are no ingredients, or a bad dose.
-    """
-    dose, parts = item.get("dose"), mapped(item, "parts")
-    example = ", ".join(f'"{drug}": ...' for drug in drugs)
-    if dose is not None and (len(drugs) > 1 or parts):
-        fix = f'give the daily dose of each ingredient instead: "parts": {{{example}}}'
-        raise PolyGuardError(f"{where}.dose", dose, fix)
-    if dose is not None:
-        return {drugs[0]: daily_dose(dose, item.get("unit"), drugs[0], where, knowledge)}
-    doses: dict[str, float | None] = dict.fromkeys(drugs)
-    for name, given in parts.items():
-        found, place = knowledge.resolve_all(name), f"{where}.parts.{name}"
-        if len(found) != 1 or found[0] not in doses:
-            raise PolyGuardError(place, given, f"name an ingredient of this entry: {', '.join(drugs)}")
-        told = given if isinstance(given, dict) else {"dose": given}
-        if "dose" not in told or not set(told) <= {"dose", "unit"}:
-            raise PolyGuardError(place, given, 'write the daily dose, or {"dose": a day, "unit": unit}')
-        doses[found[0]] = daily_dose(told["dose"], told.get("unit"), found[0], place, knowledge)
-    return doses
-
-
-def daily_dose(dose: Any, unit: Any, drug_id: str, where: str, knowledge: KnowledgeBase) -> float:
-    """A daily dose in the drug's own unit.
-
-    Raises:
-        PolyGuardError: not a number above 0, a unit that cannot be converted, or more than 100 times the highest dose.
-    """
-    profile = knowledge.drugs[drug_id].profile
-    number = in_range(f"{where}.dose", dose, 1e-9, 1e9, "a day")
-    if profile is None:
-        return number
-    if unit is not None and unit != profile.dose_unit:
-        if not isinstance(unit, str) or unit not in MASS or profile.dose_unit not in MASS:
-            raise PolyGuardError(f"{where}.unit", unit, f"give the daily dose of {drug_id} in {profile.dose_unit}")
-        number *= MASS[unit] / MASS[profile.dose_unit]
-    if number > 100 * profile.dose_max > 0:
-        fix = f"impossible; {drug_id} is dosed in {profile.dose_unit}, at most {profile.dose_max:g} a day"
-        raise PolyGuardError(f"{where}.dose", dose, fix)
-    return number
+def _note(item: Mapping[str, Any], told: Told, where: str) -> str:
+    """Why a dose is unknown: told by its unit, or by the patient's export."""
+    if told.note or told.dose is not None or not item.get("note"):
+        return told.note
+    return text(f"{where}.note", item["note"])

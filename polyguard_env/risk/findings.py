@@ -49,11 +49,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RiskReport:
-    """All findings of one patient, worst first, with the knowledge they rest on."""
+    """All findings of one patient, worst first, with the knowledge they rest on.
+
+    Attributes:
+        warnings: what of the patient's data contradicts itself or could not be read, and what was used instead.
+    """
 
     patient_id: str
     findings: tuple[Finding, ...]
     knowledge_fingerprint: str
+    warnings: tuple[str, ...] = ()
     disclaimer: str = DISCLAIMER
 
     def by_category(self) -> dict[str, list[Finding]]:

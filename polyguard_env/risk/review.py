@@ -12,8 +12,8 @@ from polyguard_env.knowledge.schema import SEVERITY_RANK, Interaction, Rule, Sev
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.allergies import allergy_findings
 from polyguard_env.risk.burden import burden_findings
-from polyguard_env.risk.calculators import ckd_epi_2021, cockcroft_gault
 from polyguard_env.risk.combinations import combination_findings
+from polyguard_env.risk.contradictions import kidney_function, warnings_of
 from polyguard_env.risk.entries import Pair, Repeated, merged, repeated, same_ingredient_findings, within_products
 from polyguard_env.risk.findings import Finding, RiskReport, worst_first
 from polyguard_env.risk.genes import gene_findings
@@ -69,7 +69,7 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     # Not in the environment's inner loop: nobody there takes what they are allergic to, and no genotype is shown.
     regimen = merged(patient.regimen, repeated(patient.regimen, index))
     findings += gene_findings(patient, regimen, index) + allergy_findings(patient, patient.regimen, index)
-    return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint)
+    return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint, warnings_of(patient))
 
 
 def find_all(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
@@ -87,18 +87,6 @@ def find_all(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex)
     findings += burden_findings(patient, regimen, index)
     findings += omission_findings(patient, regimen, index)
     return findings
-
-
-def kidney_function(patient: Patient) -> Mapping[str, float]:
-    """Known kidney function: measured values first, else computed from creatinine; empty when unknown."""
-    known: dict[str, float] = {
-        name: patient.measurements[name] for name in ("crcl", "egfr") if name in patient.measurements
-    }
-    creatinine = patient.measurements.get("creatinine")
-    if creatinine is not None:
-        known.setdefault("crcl", cockcroft_gault(patient.age, patient.weight, creatinine, patient.sex))
-        known.setdefault("egfr", ckd_epi_2021(patient.age, creatinine, patient.sex))
-    return known
 
 
 def management_term(interaction: Interaction) -> str:

@@ -125,6 +125,7 @@ def reviewed(patient: Patient, knowledge: KnowledgeBase, assumed: dict[str, Any]
         patient_id=patient.patient_id,
         regimen=drugs,
         findings=[as_finding(finding) for finding in report.findings],
+        warnings=list(report.warnings),
         assumed=assumed,
         knowledge_fingerprint=report.knowledge_fingerprint,
     )

@@ -303,12 +303,14 @@ class ReviewAnswer(Said):
     """Every finding of a regimen, worst first.
 
     Attributes:
+        warnings: what of the patient's data contradicts itself or could not be read, and what was used instead.
         assumed: what a plain list of drugs leaves open and the review took for granted.
     """
 
     patient_id: str
     regimen: list[ReviewedDrug]
     findings: list[ReviewFinding]
+    warnings: list[str] = []
     assumed: dict[str, JsonValue]
     knowledge_fingerprint: str
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from itertools import chain
@@ -12,6 +11,7 @@ from typing import Any
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.entries import entry_items
+from polyguard_env.patients.json_text import read_json
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.reading import patient_from, resolve_drug
 from polyguard_serving.policy.lookups import ASSUMED
@@ -147,12 +147,7 @@ def json_patient(text: str) -> Case:
     Raises:
         PolyGuardError: no JSON, or a bad field.
     """
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise PolyGuardError("patient", text[:60], f"paste one JSON object ({error})") from error
-    if not isinstance(data, dict):
-        raise PolyGuardError("patient", type(data).__name__, "paste one JSON object: age, sex, weight, height, regimen")
+    data = read_json(text, "patient")
     if "resourceType" in data:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "pasted.json"

@@ -19,10 +19,11 @@ from polyguard_env.environment.splits import SPLITS, UNSEEN_MECHANISMS, pair_spl
 from polyguard_env.environment.subenvironments.bandit_mining import DANGEROUS
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.risk.combinations import combination_findings
+from polyguard_env.risk.contradictions import kidney_function
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.genes import gene_findings
 from polyguard_env.risk.index import RuleIndex
-from polyguard_env.risk.review import find_all, kidney_function
+from polyguard_env.risk.review import find_all
 
 COUNT = 60
 HASHES = """

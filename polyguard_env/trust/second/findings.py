@@ -46,7 +46,8 @@ def findings(person: Mapping[str, Any], facts: Facts) -> Found:
 def kidney_values(person: Mapping[str, Any]) -> dict[str, float]:
     """Clearance and filtration: as measured, else from creatinine in mg/dL.
 
-    Cockcroft DW, Gault MH, Nephron 1976;16:31 and CKD-EPI 2021 (Inker LA, N Engl J Med 2021;385:1737).
+    Cockcroft DW, Gault MH, Nephron 1976;16:31 and CKD-EPI 2021 (Inker LA, N Engl J Med 2021;385:1737). A measured value
+    that contradicts creatinine gives way to the lower of the two.
     """
     measured: Mapping[str, float] = person["measurements"]
     values = {name: measured[name] for name in ("crcl", "egfr") if name in measured}
@@ -56,8 +57,11 @@ def kidney_values(person: Mapping[str, Any]) -> dict[str, float]:
         clearance = (140 - person["age"]) * person["weight"] / (72 * creatinine) * (0.85 if woman else 1.0)
         k, a, f = (0.7, -0.241, 1.012) if woman else (0.9, -0.302, 1.0)
         low, high = min(creatinine / k, 1), max(creatinine / k, 1)
-        values.setdefault("crcl", clearance)
-        values.setdefault("egfr", 142 * low**a * high**-1.2 * 0.9938 ** person["age"] * f)
+        computed = {"crcl": clearance, "egfr": 142 * low**a * high**-1.2 * 0.9938 ** person["age"] * f}
+        for name, value in computed.items():
+            small, large = sorted((values.get(name, value), value))
+            # Double the other and 20 mL/min apart: one of the two is wrong, and the lower is the careful one.
+            values[name] = small if large - small > 20 and large > 2 * small else values.get(name, value)
     return values
 
 

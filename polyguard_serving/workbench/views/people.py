@@ -11,8 +11,8 @@ from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.knowledge.names import normalise
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.reading import measurement_table
+from polyguard_env.risk.contradictions import kidney_function
 from polyguard_env.risk.findings import Finding
-from polyguard_env.risk.review import kidney_function
 from polyguard_serving.policy.types import ModelStatus
 from polyguard_serving.workbench.case import Case
 from polyguard_serving.workbench.drawings import network
