@@ -17,7 +17,6 @@ from polyguard_env.patients.doses import Told, doses_of
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.json_text import read_json
 from polyguard_env.patients.model import Patient, RegimenItem
-from polyguard_env.risk.calculators import read_sex
 
 # Limits of input of this project (`polyguard_limits`, 2026); frailty as on the Clinical Frailty Scale (Rockwood 2020).
 RANGES: Mapping[str, tuple[float, float, str]] = {
@@ -57,7 +56,7 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
     """A checked patient.
 
     Args:
-        data: age (years), sex (F or M, or female or male), weight (kg), height (cm), and optionally conditions,
+        data: age (years), sex ("F" or "M"), weight (kg), height (cm), and optionally conditions,
             measurements (number in the unit of `measurements.csv`, or {"value", "unit"}), allergies, genotype,
             child_pugh, frailty, falls, and regimen: drug names, or {"drug" or "drug_id", "dose" (a day), "unit",
             "strength" (of one tablet, puff or mL; see `doses`), "indication", "days"}; a combination product may have
@@ -81,7 +80,8 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
         if name in data:
             number = in_range(name, data[name], low, high, unit)
             values[name] = int(number) if name in WHOLE else number
-    sex = read_sex(data["sex"])
+    if data["sex"] not in ("F", "M"):
+        raise PolyGuardError("sex", data["sex"], "use F or M (sex assigned at birth, as the formulas need it)")
     if data.get("child_pugh", "") not in ("", "A", "B", "C"):
         raise PolyGuardError("child_pugh", data["child_pugh"], "use A, B, C or leave it empty")
     items = tuple(
@@ -92,7 +92,7 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
     products_exist(items, knowledge)
     return Patient(
         patient_id=text("patient_id", str(data.get("patient_id", "patient"))),
-        sex=sex,
+        sex=data["sex"],
         conditions=tuple(
             condition(name, f"conditions[{place}]") for place, name in enumerate(listed(data, "conditions"))
         ),

@@ -12,6 +12,7 @@ from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import DISCLAIMER, Candidate, PolyGuardAction, PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.risk.contradictions import warnings_of
 from polyguard_env.risk.entries import merged, repeated
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import review_regimen
@@ -212,7 +213,8 @@ def of_patient(patient: Patient, came_from: str, notes: tuple[str, ...] = ()) ->
         unseen_mechanism=False, budget=OWN_BUDGET, step_days=OWN_STEP_DAYS,
     )  # fmt: skip
     env.factory = OneCase(scenario)  # type: ignore[assignment]
-    return Case(env, patient.patient_id, came_from, patient, left_out, notes)
+    told = tuple(f"Check the data: {warning}." for warning in warnings_of(patient))
+    return Case(env, patient.patient_id, came_from, patient, left_out, (*notes, *told))
 
 
 def risk_of(findings: tuple[Finding, ...]) -> dict[str, float]:
