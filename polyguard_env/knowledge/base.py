@@ -94,6 +94,7 @@ class KnowledgeBase:
             },
             combination_products(self.drugs),
             {row["name"]: split(row["drug_ids"]) for row in read_fragments("ambiguous")},
+            {drug.drug_id: drug.profile.use_weight for drug in self.drugs.values() if drug.profile},
         )
         edges = tables["interactions"]
         self._columns = {name: Coded.of(edges[name]) for name in edges.columns}

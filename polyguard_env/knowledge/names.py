@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 
-from polyguard_env.knowledge.tabular import read_table
+from polyguard_env.knowledge.suggestions import Suggestions
+from polyguard_env.knowledge.tabular import read_fragments
 
 WORDS = {
-    kind: frozenset(row["word"] for row in read_table("name_words.csv") if row["kind"] == kind)
+    kind: frozenset(row["word"] for row in read_fragments("name_words") if row["kind"] == kind)
     for kind in ("salt", "cation", "form", "direction", "numbered", "ordinary")
 }
 SALTS = WORDS["salt"]
@@ -21,23 +21,28 @@ SALTS = WORDS["salt"]
 CATIONS = WORDS["cation"]
 # What a line says of form, release, strength in words and time of day.
 FORMS = re.compile(rf"\b(?:{'|'.join(sorted(WORDS['form'] | WORDS['direction'], key=len, reverse=True))})\b")
-UNIT = r"(?:mg|mcg|ug|g|gm|grams?|ml|l|meq|mmol|units?|unt|iu|hr|h|hour|day|actuat|act|puffs?|%)"
-PER = r"(?:ml|l|hr|h|actuat|act|puff|dose|mg|g)"
+UNIT = (
+    r"(?:mgs?|mcgs?|ug|g|gm|grams?|milligrams?|micrograms?|ml|l|meq|mmol|units?|unt|iu|hr|h|hour|days?|"
+    r"actuation|actuat|act|puffs?|%)"
+)
+PER = r"(?:ml|l|hours?|hr|h|days?|actuation|actuat|act|inhalation|inh|spray|puff|dose|tablet|tab|mg|g)"
 STRENGTH = re.compile(rf"\b(?:nda\d+ )?\d[\d.,:]* ?{UNIT}(?:[ /]*(?:per )?(?:\d[\d.]* ?)?{PER}\b)*(?![a-z0-9])")
 NUMBER = re.compile(r"\d[\d.,]*(?:[/-]\d[\d.,]*)*%?")
 # A strength in a line whose hyphens still stand: "20-12.5 mg", "160-4.5 mcg/act".
-AMOUNT = re.compile(rf"(?<!\S){NUMBER.pattern}\s*(?:{UNIT}(?:-\d[\d.,]* ?{UNIT})?(?:/[\d.]*{PER})?)?(?!\S)")
+AMOUNT = re.compile(rf"(?<!\S){NUMBER.pattern}\s*(?:{UNIT}(?:-\d[\d.,]* ?{UNIT})?(?:/ ?[\d.]* ?{PER})?)?(?!\S)")
 # After a letter, a number of so many digits is a strength ("vitamin c 500"), a shorter one the name's ("vitamin d 2").
 STRENGTH_DIGITS = 3
+# What normalising makes a space: a full stop is kept between digits only ("vit. D3", "0.5").
+NO_LETTER = re.compile(r"[^a-z0-9/+,.% ]|\.(?!\d)|(?<!\d)\.")
 BRACKETS = re.compile(r"\[[^\]]*\]|\([^)]*\)")
-COMBINATION = re.compile(r"\s*(?:\bw/|/|\+|,|\band\b|\bwith\b)\s*")
+COMBINATION = re.compile(r"\s*(?:\bw/|/|\+|,|&|\band\b|\bwith\b)\s*")
 SALT_PREFIX = re.compile(r"^(?:sodium|disodium|potassium|calcium|magnesium) (?!\w+ide$|chlorine$)(\w{6,})$")
 
 
 def normalise(name: str) -> str:
-    """Lower case, no accents, single spaces; punctuation other than slash and plus becomes a space."""
+    """Lower case, no accents, single spaces; punctuation but slash, plus, comma and decimal point becomes a space."""
     plain = "".join(c for c in unicodedata.normalize("NFD", name.lower()) if unicodedata.category(c) != "Mn")
-    return re.sub(r"\s+", " ", re.sub(r"[^a-z0-9/+,.% ]", " ", plain)).strip()
+    return re.sub(r"\s+", " ", NO_LETTER.sub(" ", plain)).strip()
 
 
 def slug(name: str) -> str:
@@ -95,6 +100,7 @@ class NameIndex:
         names: normalised name to drug id.
         combinations: normalised name of a combination product to its ingredients.
         ambiguous: normalised abbreviation to the drugs it is written for; it resolves to none of them.
+        use: how much each formulary drug is used; of equally near names the more used one is suggested first.
     """
 
     def __init__(
@@ -102,12 +108,14 @@ class NameIndex:
         names: Mapping[str, str],
         combinations: Mapping[str, tuple[str, ...]] | None = None,
         ambiguous: Mapping[str, tuple[str, ...]] | None = None,
+        use: Mapping[str, float] | None = None,
     ) -> None:
         self._names = dict(names)
         self._combinations = dict(combinations or {})
         self._ambiguous = dict(ambiguous or {})
         self._sold_together = {frozenset(drug_ids) for drug_ids in self._combinations.values()}
-        self._sorted: list[str] | None = None
+        self._use = dict(use or {})
+        self._suggestions: Suggestions | None = None
 
     def resolve(self, name: str) -> str | None:
         """The drug of a single-ingredient name, or None."""
@@ -135,7 +143,7 @@ class NameIndex:
 
     def resolve_all(self, name: str) -> tuple[str, ...]:
         """The ingredients of a name; a combination's parts must all be known, else nothing is returned."""
-        text = str(name).replace("_", " ")
+        text = str(name).replace("_", " ").replace(" & ", " and ")
         single = self.resolve(text)
         if single is not None:
             return (single,)
@@ -164,12 +172,12 @@ class NameIndex:
         for form in forms:
             if meant := self._ambiguous.get(form):
                 return [drug_id.replace("_", " ") for drug_id in meant]
-        if self._sorted is None:
-            self._sorted = sorted({*self._names, *self._combinations})
+        if self._suggestions is None:
+            single = {name: (drug_id,) for name, drug_id in self._names.items()}
+            self._suggestions = Suggestions(self._combinations | single, self._use)
         found: list[str] = []
         for form in dict.fromkeys(forms):
-            near = [n for n in self._sorted if n[:1] == form[:1] and abs(len(n) - len(form)) <= 3]
-            found += get_close_matches(form, near, n=most, cutoff=0.75)
+            found += self._suggestions.near(form, most)
         return list(dict.fromkeys(found))[:most]
 
     def __len__(self) -> int:

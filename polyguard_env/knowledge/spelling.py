@@ -1,32 +1,31 @@
 """Telling a national form of a name from a misspelling of it.
 
 The pinned name lists hold both ("amoxicilina" and "tramadoc"). A misspelling must be suggested, never matched, so a
-listed name one edit away from its drug's own name counts only when the two differ in a national ending or by one of
-the exchanges of letters that nomenclatures make (t for th, e for ae and oe).
+listed name one edit away from its drug's own name counts only when it is a national form of it (`national.py`) or
+differs by one of the exchanges of letters that nomenclatures make (t for th, e for ae and oe).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 LEAST_LETTERS = 6
 VOWELS = frozenset("aeiouy")
-# What the endings of English, Latin, German and Romance forms of one name look like.
-ENDINGS = frozenset({"", "a", "e", "o", "um", "us", "i", "ium", "ine", "in", "ina", "ino", "ate", "at", "ato"})
 EXCHANGES = (("th", "t"), ("ae", "e"), ("oe", "e"), ("rrh", "rr"))
 
 
-def is_misspelling(name: str, own: str) -> bool:
+def is_misspelling(name: str, own: str, forms: Collection[str] = ()) -> bool:
     """True when `name` is one edit away from `own` and no national form of it.
 
     Args:
         name: a listed name, normalised.
         own: the drug's own name, normalised.
+        forms: national forms of `own` (see `national.py`).
     """
     if name == own or min(len(name), len(own)) < LEAST_LETTERS or " " in name + own:
         return False
-    return one_edit_apart(name, own) and folded(name) != folded(own) and not same_stem(name, own)
+    return one_edit_apart(name, own) and folded(name) != folded(own) and name not in forms
 
 
 def folded(name: str) -> str:
@@ -34,15 +33,6 @@ def folded(name: str) -> str:
     for letters, plain in EXCHANGES:
         name = name.replace(letters, plain)
     return name.removesuffix("s")
-
-
-def same_stem(a: str, b: str) -> bool:
-    """True when two names share a stem and both endings are national ones."""
-    shared = 0
-    while shared < min(len(a), len(b)) and a[shared] == b[shared]:
-        shared += 1
-    stems = range(max(LEAST_LETTERS - 2, shared - 3), shared + 1)
-    return any(a[stem:] in ENDINGS and b[stem:] in ENDINGS for stem in stems)
 
 
 def vowel_apart(a: str, b: str) -> bool:

@@ -21,12 +21,13 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.ansm import Thesaurus, english_ids
 from polyguard_env.knowledge.formulary import formulary_rows, split
 from polyguard_env.knowledge.names import SALTS, is_latin, normalise, slug
+from polyguard_env.knowledge.national import national_forms
 from polyguard_env.knowledge.spelling import Lookalikes, is_misspelling
 from polyguard_env.knowledge.tabular import read_fragments
 
 NAME_DICTIONARY = "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2"
 EVIDENCE = frozenset({"mesh_id", "wikipedia_url", "medline_plus_id"})
-OWN, CURATED, VARIANT, LISTED = 3, 2, 1, 0
+OWN, CURATED, VARIANT, LISTED, NATIONAL = 3, 2, 1, 0, -1
 COMBINED = re.compile(r"[,/+\[\]]| and | with ")
 PLAIN = re.compile(r"[a-z][a-z -]+")
 
@@ -182,14 +183,27 @@ def build_vocabulary(thesaurus: Thesaurus, names: NameDictionary) -> pd.DataFram
             claims.add([row["name"]], row["drug_id"], LISTED)
     products = {row["name"] for row in (*read_fragments("combinations"), *read_fragments("ambiguous"))}
     products |= misspellings()
+    _add_national_forms(entries, preferred, claims, products)
     held = claims.by_drug(products)
     return pd.DataFrame([_row(entries[drug_id], held.get(drug_id, [])) for drug_id in sorted(entries)])
 
 
+def _add_national_forms(
+    entries: dict[str, _Entry], preferred: dict[str, str], claims: _Claims, products: set[str]
+) -> None:
+    """Claim what other languages make of each drug's own name and its nonproprietary synonyms."""
+    held = {name: drug_id for drug_id, names in claims.by_drug(products).items() for name in names}
+    near = Lookalikes(held | dict.fromkeys(products, ""))
+    told = {(normalise(entry.name), entry.drug_id) for entry in entries.values()} | set(preferred.items())
+    for name, drug_id in sorted(told):
+        if held.get(name) == drug_id:
+            claims.add((f for f in national_forms(name) if not near.of_another(f, drug_id)), drug_id, NATIONAL)
+
+
 def _spelt(name: str, entry: _Entry, near: Lookalikes) -> bool:
     """False for a misspelling of the drug's own name, and for a name that may be one of another drug's."""
-    plain = normalise(name)
-    return not is_misspelling(plain, normalise(entry.name)) and not near.of_another(plain, entry.drug_id)
+    plain, own = normalise(name), normalise(entry.name)
+    return not is_misspelling(plain, own, national_forms(own)) and not near.of_another(plain, entry.drug_id)
 
 
 def _add_classes(entries: dict[str, _Entry], thesaurus: Thesaurus, french: dict[str, str]) -> None:
