@@ -87,10 +87,17 @@ def without_numbers(words: list[str]) -> Iterator[list[str]]:
         yield words
 
 
+def undosed(text: str) -> str:
+    """A name normalised, without strengths and trailing numbers, its form left ("cartia xt")."""
+    words = re.sub(r"\s+", " ", STRENGTH.sub(" ", normalise(BRACKETS.sub(" ", text)))).strip(" ,./+%").split()
+    return " ".join([words, *without_numbers(words)][-1])
+
+
 def readings(text: str) -> list[str]:
-    """A name normalised, then without form and directions, then without trailing numbers as well."""
+    """A name normalised, then without strength, then without form and directions, then without trailing numbers."""
     bare = without_form(text)
-    return [normalise(text), bare, *(" ".join(words) for words in without_numbers(bare.split()))]
+    whole = (normalise(text), undosed(text), bare, *(" ".join(words) for words in without_numbers(bare.split())))
+    return list(dict.fromkeys(whole))
 
 
 class NameIndex:
@@ -176,7 +183,7 @@ class NameIndex:
             single = {name: (drug_id,) for name, drug_id in self._names.items()}
             self._suggestions = Suggestions(self._combinations | single, self._use)
         found: list[str] = []
-        for form in dict.fromkeys(forms):
+        for form in reversed(forms):
             found += self._suggestions.near(form, most)
         return list(dict.fromkeys(found))[:most]
 

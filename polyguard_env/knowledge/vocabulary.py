@@ -28,6 +28,7 @@ from polyguard_env.knowledge.tabular import read_fragments
 NAME_DICTIONARY = "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2"
 EVIDENCE = frozenset({"mesh_id", "wikipedia_url", "medline_plus_id"})
 OWN, CURATED, VARIANT, LISTED, NATIONAL = 3, 2, 1, 0, -1
+INN = "who_inn"
 COMBINED = re.compile(r"[,/+\[\]]| and | with ")
 PLAIN = re.compile(r"[a-z][a-z -]+")
 
@@ -68,6 +69,14 @@ class _Claims:
                 self._held[plain] = (strength, {drug_id})
             elif strength == held[0]:
                 held[1].add(drug_id)
+
+    def strength(self, name: str) -> int:
+        """How strongly a claimed name is claimed."""
+        return self._held[name][0]
+
+    def withdraw(self, name: str) -> None:
+        """Leave a name to nobody."""
+        del self._held[name]
 
     def by_drug(self, products: set[str]) -> dict[str, list[str]]:
         """Names of each drug, sorted; contested names and those of combination products are nobody's."""
@@ -115,7 +124,7 @@ def dictionary_entries(names: NameDictionary, preferred: dict[str, str]) -> dict
     variants: dict[str, int] = {}
     for canonical in names.canonical.values():
         variants[canonical] = variants.get(canonical, 0) + 1
-    products = {row["name"] for row in read_fragments("combinations")} | misspellings()
+    products = {row["name"] for row in (*read_fragments("combinations"), *read_fragments("ambiguous"))} | misspellings()
     found: dict[str, _Entry] = {}
     for canonical, facts in sorted(names.identifiers.items()):
         merged = preferred.get(normalise(canonical))
@@ -183,21 +192,33 @@ def build_vocabulary(thesaurus: Thesaurus, names: NameDictionary) -> pd.DataFram
             claims.add([row["name"]], row["drug_id"], LISTED)
     products = {row["name"] for row in (*read_fragments("combinations"), *read_fragments("ambiguous"))}
     products |= misspellings()
-    _add_national_forms(entries, preferred, claims, products)
+    _add_national_forms(entries, claims, products)
     held = claims.by_drug(products)
     return pd.DataFrame([_row(entries[drug_id], held.get(drug_id, [])) for drug_id in sorted(entries)])
 
 
-def _add_national_forms(
-    entries: dict[str, _Entry], preferred: dict[str, str], claims: _Claims, products: set[str]
-) -> None:
-    """Claim what other languages make of each drug's own name and its nonproprietary synonyms."""
+def _add_national_forms(entries: dict[str, _Entry], claims: _Claims, products: set[str]) -> None:
+    """Claim what other languages make of each drug's own name and its nonproprietary synonyms.
+
+    A form that may be a name of another drug or product, or a form of one, is nobody's; one of a name list's own
+    forms only when it may be another name.
+    """
     held = {name: drug_id for drug_id, names in claims.by_drug(products).items() for name in names}
-    near = Lookalikes(held | dict.fromkeys(products, ""))
-    told = {(normalise(entry.name), entry.drug_id) for entry in entries.values()} | set(preferred.items())
-    for name, drug_id in sorted(told):
-        if held.get(name) == drug_id:
-            claims.add((f for f in national_forms(name) if not near.of_another(f, drug_id)), drug_id, NATIONAL)
+    told = {(normalise(entry.name), entry.drug_id) for entry in entries.values()}
+    told |= {(normalise(row["name"]), row["drug_id"]) for row in read_fragments("synonyms") if row["source"] == INN}
+    forms = {(form, drug_id) for name, drug_id in told if held.get(name) == drug_id for form in national_forms(name)}
+    listed = {form for form, drug_id in forms if held.get(form) == drug_id and claims.strength(form) < CURATED}
+    # A listed form of a formulary drug stands against one of another drug.
+    real = {name: drug for name, drug in held.items() if name not in listed or entries[drug].formulary}
+    near = Lookalikes(real | dict.fromkeys(products, ""))
+    for form in sorted(listed):
+        if near.of_another(form, held[form]):
+            claims.withdraw(form)
+            del held[form]
+    near = Lookalikes(dict(forms) | held | dict.fromkeys(products, ""))
+    for form, drug_id in sorted(forms):
+        if not near.of_another(form, drug_id):
+            claims.add([form], drug_id, NATIONAL)
 
 
 def _spelt(name: str, entry: _Entry, near: Lookalikes) -> bool:

@@ -51,13 +51,12 @@ def test_a_known_misspelling_has_the_meant_name_among_the_first_suggestions(know
     rows = read(MISSPELT)
     assert len(rows) >= 180
     assert [row["written"] for row in rows if knowledge.resolve_all(row["written"])] == []
+    near = {row["written"]: knowledge.suggest(row["written"])[:FIRST] for row in rows}
+    meant = {row["written"]: set(knowledge.resolve_all(row["meant"])) for row in rows}
     missed = {
-        row["written"]: near
-        for row in rows
-        if not any(
-            set(knowledge.resolve_all(name)) == set(knowledge.resolve_all(row["meant"]))
-            for name in (near := knowledge.suggest(row["written"])[:FIRST])
-        )
+        written: names
+        for written, names in near.items()
+        if meant[written] not in [set(knowledge.resolve_all(name)) for name in names]
     }
     assert missed == {}
 

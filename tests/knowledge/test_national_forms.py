@@ -47,15 +47,13 @@ def forms(knowledge: KnowledgeBase) -> Iterator[tuple[str, str]]:
 
 
 def test_no_form_made_by_rule_is_one_letter_from_a_name_of_another_drug(knowledge: KnowledgeBase) -> None:
-    """Forms that a name list has itself (the thesaurus' French names, the dictionary's) are names in their own right."""
     made = dict(forms(knowledge))
     assert len(made) > 5_000
     own = {normalise(drug.name): drug.drug_id for drug in knowledge.drugs.values()}
     own |= {normalise(row["name"]): row["drug_id"] for row in read_fragments("synonyms")}
     near = Lookalikes(own)
-    listed = {normalise(row["french"]) for row in read_fragments("ansm_names") if "french" in row} if False else set()
     clash = {form: other for form, drug_id in made.items() if (other := near.of_another(form, drug_id))}
-    assert clash == {} and not listed
+    assert clash == {}
 
 
 def test_forms_of_two_drugs_are_matched_to_neither(knowledge: KnowledgeBase) -> None:
@@ -80,8 +78,7 @@ def one_letter_wrong(name: str) -> Iterator[str]:
 
 def test_one_letter_wrong_in_any_name_never_makes_a_national_form_of_another_drug(knowledge: KnowledgeBase) -> None:
     names = {name: drug_id for name, drug_id in knowledge.names.items() if name.isalpha() and len(name) >= 6}
-    assert len(names) >= 25_000
-    made = {form: drug_id for form, drug_id in forms(knowledge)}
+    assert len(names) >= 25_000 and len(made := dict(forms(knowledge))) > 10_000
     crossed = {
         (name, wrong)
         for name, drug_id in names.items()
