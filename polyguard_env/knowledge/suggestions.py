@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from math import log1p
 
 # Letters that lie side by side on a QWERTY keyboard.
@@ -33,7 +34,7 @@ COMPARED = 160
 
 def _neighbours() -> frozenset[frozenset[str]]:
     pairs = {frozenset(row[at : at + 2]) for row in ROWS for at in range(len(row) - 1)}
-    for above, below in zip(ROWS, ROWS[1:], strict=False):
+    for above, below in pairwise(ROWS):
         pairs |= {frozenset((above[at + step], key)) for at, key in enumerate(below) for step in (0, 1)}
     return frozenset(pairs)
 

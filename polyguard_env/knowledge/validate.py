@@ -182,7 +182,7 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
         yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
     elif (
         column == "members"
-        or (column in ("target", "side_a", "side_b") and (rules or path.stem == "ceilings"))
+        or (column in ("target", "side_a", "side_b") and (rules or path.stem.startswith(("ceilings", "local_use"))))
         or (path.stem.startswith("cross_reactions") and column in ("allergy", "reaches", "spares"))
     ):
         yield from selected(parts, known)

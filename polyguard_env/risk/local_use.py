@@ -1,8 +1,8 @@
 """Findings of drugs that are used locally as written: what rests on exposure of the whole body counts for less.
 
 "ketoconazole shampoo" names ketoconazole, whose findings are those of the tablet. `local_use.csv` says how severe a
-finding of a drug can still be by route, and what stays: drugs given through the skin or the nose to act in the whole body,
-beta-blocker eye drops, miconazole or a salicylate with warfarin, and what else labels name.
+finding of a drug can still be by route, and what stays: drugs given through the skin or the nose to act in the whole
+body, beta-blocker eye drops, miconazole or a salicylate with warfarin, and what else labels name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from polyguard_env.knowledge.roles import SYSTEMIC
-from polyguard_env.knowledge.schema import SEVERITY_RANK
+from polyguard_env.knowledge.schema import SEVERITIES, SEVERITY_RANK
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.entries import forms_of, route_of
 from polyguard_env.patients.model import RegimenItem
@@ -106,7 +106,7 @@ def _eased(finding: Finding, local: Mapping[str, str], index: RuleIndex) -> list
         if use.most != STAYS and SEVERITY_RANK[use.most] < SEVERITY_RANK[finding.severity]:
             finding = replace(
                 finding,
-                severity=use.most,
+                severity=SEVERITIES[SEVERITY_RANK[use.most] - 1],
                 management=f"monitor: {local[drug_id]} use, {use.note}",
                 evidence_ids=tuple(dict.fromkeys((*finding.evidence_ids, use.source))),
             )

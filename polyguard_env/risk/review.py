@@ -18,6 +18,7 @@ from polyguard_env.risk.entries import Pair, Repeated, merged, repeated, same_in
 from polyguard_env.risk.findings import Finding, RiskReport, worst_first
 from polyguard_env.risk.genes import gene_findings
 from polyguard_env.risk.index import RuleIndex, terms
+from polyguard_env.risk.local_use import eased, local_routes
 
 CHILD_PUGH_RANK = {"": 0, "A": 1, "B": 2, "C": 3}
 MONITOR_FOR_MECHANISM = {
@@ -66,8 +67,12 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
             raise PolyGuardError("regimen.drug_id", item.drug_id, fix)
     index = rule_index(knowledge)
     findings = find_all(patient, patient.regimen, index)
+    local = local_routes(patient.regimen, index)
+    systemic = tuple(item for item in patient.regimen if item.drug_id not in local)
+    if local:
+        findings = eased(findings, find_all(patient, systemic, index), local, index)
     # Not in the environment's inner loop: nobody there takes what they are allergic to, and no genotype is shown.
-    regimen = merged(patient.regimen, repeated(patient.regimen, index))
+    regimen = merged(systemic, repeated(systemic, index))
     findings += gene_findings(patient, regimen, index) + allergy_findings(patient, patient.regimen, index)
     return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint, warnings_of(patient))
 

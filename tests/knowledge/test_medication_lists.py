@@ -1,4 +1,4 @@
-"""Names of medication lists, discharge summaries, RxNorm strings and several countries' brands; abbreviations in doubt."""
+"""Names of medication lists, RxNorm strings and several countries' brands; abbreviations in doubt; misspellings."""
 
 from __future__ import annotations
 
