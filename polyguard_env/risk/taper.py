@@ -210,6 +210,8 @@ def _steps(start: Fraction, plan: list[Phase], forms: tuple[Form, ...]) -> tuple
         phase = next((phase for phase in plan if dose > phase.above), plan[-1])
         cut, form, limited = _cut(dose, start, phase, forms)
         after = dose - cut
+        if form in MEASURED:  # a person who has come to the liquid stays with it
+            forms = tuple(made for made in forms if made.name in MEASURED)
         steps.append(
             TaperStep(day, round(float(after), 4), round(float(100 * cut / dose), 1), form if after else "", limited)
         )
