@@ -59,7 +59,7 @@ def test_pairs_known_as_severe_are_major_or_worse(knowledge: KnowledgeBase) -> N
     ("name", "least"),
     [
         ("severe_again.txt", 0.97), ("severe_specialist.txt", 0.95), ("severe_crossed.txt", 0.88),
-        ("severe_held_out.txt", 0.96),
+        ("severe_held_out.txt", 0.96), ("severe_drugwise.txt", 0.91),
     ],
 )  # fmt: skip
 def test_later_lists_of_severe_pairs_are_major_or_worse(knowledge: KnowledgeBase, name: str, least: float) -> None:
