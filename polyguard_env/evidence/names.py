@@ -29,6 +29,10 @@ class NameFinder:
             # Names of one to three letters are mostly ordinary words or abbreviations of something else.
             if set(drugs) <= wanted and words and len(words) <= LONGEST and len("".join(words)) >= SHORTEST:
                 self._names.setdefault(words, drugs)
+        # By first word, the words of the longest name that begins with it: most words of a text begin none.
+        self._longest: dict[str, int] = {}
+        for words in self._names:
+            self._longest[words[0]] = max(len(words), self._longest.get(words[0], 0))
 
     def find(self, text: str) -> tuple[str, ...]:
         """Drug ids named in a text, in order of appearance, each once."""
@@ -39,7 +43,7 @@ class NameFinder:
         words = WORD.findall(normalise(text))
         place = 0
         while place < len(words):
-            for size in range(min(LONGEST, len(words) - place), 0, -1):
+            for size in range(min(self._longest.get(words[place], 0), len(words) - place), 0, -1):
                 name = tuple(words[place : place + size])
                 if name in self._names:
                     yield name, self._names[name]

@@ -41,8 +41,7 @@ SALT_PREFIX = re.compile(r"^(?:sodium|disodium|potassium|calcium|magnesium) (?!\
 
 def normalise(name: str) -> str:
     """Lower case, no accents, single spaces; punctuation but slash, plus, comma and decimal point becomes a space."""
-    plain = "".join(c for c in unicodedata.normalize("NFD", name.lower()) if unicodedata.category(c) != "Mn")
-    return re.sub(r"\s+", " ", NO_LETTER.sub(" ", plain)).strip()
+    return " ".join(NO_LETTER.sub(" ", _unaccented(name)).split())
 
 
 def slug(name: str) -> str:
@@ -56,6 +55,8 @@ def is_latin(name: str) -> bool:
 
 
 def _unaccented(name: str) -> str:
+    if name.isascii():
+        return name.lower()
     return "".join(c for c in unicodedata.normalize("NFD", name.lower()) if unicodedata.category(c) != "Mn")
 
 
