@@ -18,18 +18,18 @@ from polyguard_env.engine.facts import FactTable
 from polyguard_env.engine.folder import kept
 from polyguard_env.engine.machine_code import CodeError, Run
 
-# A state and the start it is copied from, each as a record and as words: one and the same for a single episode.
-OF_STATE = ("states", "raw", "starts", "start_words")
-OF_THREAD = ("work", "scratch", "scratch_words")
+# A state and the start it is copied from: one and the same for a single episode.
+OF_STATE = ("states", "starts")
+OF_THREAD = ("work", "scratch")
 
 
 class Workspace:
-    """Spare memory of one thread: a WORK record, a state, and that state as words."""
+    """Spare memory of one thread: a WORK record and a state."""
 
     def __init__(self) -> None:
         self.work = np.zeros(1, dtype=at.WORK)
         self.scratch = np.zeros(1, dtype=at.STATE)
-        arrays = (self.work, self.scratch, words_of(self.scratch))
+        arrays = (self.work, self.scratch)
         self.entries = [(at.CALL.span(name), at.CALL.entry(name, array)) for name, array in zip(OF_THREAD, arrays)]
 
 
@@ -69,11 +69,6 @@ def workspace() -> Workspace:
         compile_rules()
         found = _LOCAL.workspace = Workspace()
     return found
-
-
-def words_of(states: np.ndarray) -> np.ndarray:
-    """States as words, shape (states, words)."""
-    return states.view(np.int64).reshape(len(states), -1)
 
 
 class Call:
@@ -167,8 +162,7 @@ def _form(columns: int) -> _Form:
     assert fields is not None
     states = np.zeros(1, dtype=at.STATE)
     relative = []
-    same = zip(OF_STATE, (states, words_of(states)) * 2, strict=True)
-    for name, array in (*parts.items(), *same):
+    for name, array in (*parts.items(), *((name, states) for name in OF_STATE)):
         place = at.CALL.span(name)
         table[place] = at.CALL.entry(name, array)
         table[place.start] = fields[name if name in parts else "states"][1]

@@ -9,12 +9,8 @@ from polyguard_env.engine.beside import any_check, any_start, bandit, beside, re
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, key_of
 from polyguard_env.engine.dynamics import outcome, slot_of, untouched
-from polyguard_env.engine.moves import (
-    copy_row,
-    fix_moves,
-    kinds_on,
-    moves_on,
-)
+from polyguard_env.engine.memory import copier, copy_record
+from polyguard_env.engine.moves import fix_moves, kinds_on, moves_on
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.picking import arrange, draw, pick, take
 from polyguard_env.engine.risk import list_findings
@@ -56,31 +52,23 @@ UNEVEN = 0.3
 # Drugs in the table of moves.
 ROWS = 2
 LEAST_WORTH = 1e-9
-# Words of a state: where its table of pairs and what follows it begin, and how long a row is.
-LINKS, PAIR, OWN, REST = (at.byte_of(name) // 8 for name in ("links", "pair", "own_safety", "candidate"))
-PAIR_ROW = at.SLOTS * at.i4().itemsize // 8
+# Bytes of a state: all before its table of pairs, and a row of that.
+PAIR = at.byte_of("pair")
+PAIR_ROW = at.SLOTS * at.i4().itemsize
+_copy_all_but_pairs, _copy_pairs = copier(PAIR), copier(PAIR_ROW)
 
 
 @compiled
-def copy_state(raw, b, n, to, place):
-    """Copy state `b` to a place among others, word by word, its candidates left out.
-
-    Args:
-        n: slots in use; of the table of pairs only the rows of those with links are copied.
-    """
-    for word in range(PAIR):
-        to[place, word] = raw[b, word]
-    for k in range(n):
-        if raw[b, LINKS + k]:
-            row = PAIR + k * PAIR_ROW
-            for word in range(row, row + PAIR_ROW):
-                to[place, word] = raw[b, word]
-    for word in range(OWN, REST):
-        to[place, word] = raw[b, word]
+def copy_state(to, st):
+    """Copy a state, its candidates left out; of the table of pairs only the rows of slots with links to later ones."""
+    _copy_all_but_pairs(to, st, 0)
+    for k in range(st.n):
+        if st.links[k] >> np.int64(k):
+            _copy_pairs(to, st, PAIR + k * PAIR_ROW)
 
 
 @compiled
-def value_of(facts, sc, st, raw, b, space, row):
+def value_of(facts, sc, st, space, row):
     """Work out what a legal move changes: fills the row's differences and its worth."""
     row.dosing = row.burden = row.disease = 0.0
     if sc.combinations == 0 and (
@@ -89,8 +77,8 @@ def value_of(facts, sc, st, raw, b, space, row):
         row.safety = untouched(facts, sc, st, row.kind, row.a, space[0][0])
         row.worth = row.safety - facts.parameters[COSTS[row.kind]]
         return
-    copy_state(raw, b, st.n, space[2], 0)
     after = space[1][0]
+    copy_state(after, st)
     outcome(facts, sc, after, row.kind, row.a, row.b, row.value, space[0][0])
     row.safety, row.dosing = st.safety - after.safety, st.dosing - after.dosing
     row.burden, row.disease = st.burden - after.burden, st.disease - after.disease
@@ -98,14 +86,13 @@ def value_of(facts, sc, st, raw, b, space, row):
 
 
 @compiled
-def enter(facts, sc, states, raw, b, space):
+def enter(facts, sc, st, space):
     """Lay out and price the candidates of a state that has just been entered and assessed.
 
     Args:
-        raw: the states as words, shape (episodes, words). space: as `workspace` makes it.
+        space: as `workspace` makes it.
     """
     w = space[0][0]
-    st = states[b]
     st.candidates, st.best, st.gain = 0, 0, 0.0
     if st.finished or st.step >= sc.budget:
         return
@@ -115,11 +102,11 @@ def enter(facts, sc, states, raw, b, space):
     if sc.combinations > 0:
         n = bandit(facts, sc, st, chosen, stream, w.order)
     else:
-        n = _clinical(facts, sc, st, raw, b, space, chosen, stream)
+        n = _clinical(facts, sc, st, space, chosen, stream)
     _shuffle(chosen, n, w.rows[0], stream)
     for i in range(n):
         if chosen[i].reason == 0 and chosen[i].priced == 0:
-            value_of(facts, sc, st, raw, b, space, chosen[i])
+            value_of(facts, sc, st, space, chosen[i])
     _number(chosen, n, stream)
     st.candidates = n
     rank(facts, st)
@@ -156,9 +143,9 @@ def no_op(kind):
 def _shuffle(chosen, n, spot, stream):
     for place in range(n - 1, 0, -1):
         other = below(stream, place + 1)
-        copy_row(spot, chosen[place])
-        copy_row(chosen[place], chosen[other])
-        copy_row(chosen[other], spot)
+        copy_record(spot, chosen[place])
+        copy_record(chosen[place], chosen[other])
+        copy_record(chosen[other], spot)
 
 
 @compiled
@@ -173,7 +160,7 @@ def _number(chosen, n, stream):
 
 
 @compiled
-def _clinical(facts, sc, st, raw, b, space, chosen, stream):
+def _clinical(facts, sc, st, space, chosen, stream):
     """Whatever is best is on offer: the best change of a drug, the best check, the best drug to add, what is unknown.
 
     Where there is none of them, one is drawn in its place.
@@ -188,7 +175,7 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
         kind = rows[i].kind
         if rows[i].reason or kind == at.FETCH or kind == at.DECOMPOSE:
             continue
-        value_of(facts, sc, st, raw, b, space, rows[i])
+        value_of(facts, sc, st, space, rows[i])
         rows[i].priced = 1
         if rows[i].worth <= LEAST_WORTH:
             continue
@@ -207,7 +194,7 @@ def _clinical(facts, sc, st, raw, b, space, chosen, stream):
         n = take(chosen, n, rows[start])
     has_anchor = anchor >= 0
     if has_anchor:
-        copy_row(chosen[at.CANDIDATES - 1], rows[anchor])
+        copy_record(chosen[at.CANDIDATES - 1], rows[anchor])
     for k in range(st.n):
         w.kinds[k] = kinds_on(facts, sc, st, k, w) if st.alive[k] else 0
     if not has_anchor:
@@ -258,7 +245,7 @@ def _any_move(facts, sc, st, w, chosen, stream):
             m += 1
     k = able[below(stream, m)]
     count = moves_on(facts, sc, st, k, w)
-    copy_row(chosen[at.CANDIDATES - 1], w.moves[k, pick(w.moves[k], count, kind, stream)])
+    copy_record(chosen[at.CANDIDATES - 1], w.moves[k, pick(w.moves[k], count, kind, stream)])
     return True
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.memory import meet
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.risk import (
     WITHDRAWAL,
@@ -308,11 +309,7 @@ def allergic(facts, sc, drug):
     for i in range(sc.allergies):
         if sc.allergy_drug[i] == drug:
             return True
-    tokens = facts.drug[drug].tokens
-    for word in range(at.TOKEN_WORDS):
-        if tokens[word] & sc.allergy_tokens[word]:
-            return True
-    return False
+    return meet(facts.drug[drug].tokens, sc.allergy_tokens)
 
 
 @compiled
@@ -321,7 +318,4 @@ def fits(facts, sc, st, k, wrong_if):
     for other in range(st.n):
         if other != k and st.alive[other] and has_token(facts, st.drug[other], wrong_if):
             return False
-    for word in range(at.TOKEN_WORDS):
-        if facts.mask[wrong_if, word] & sc.tokens[word]:
-            return False
-    return True
+    return not meet(facts.mask[wrong_if], sc.tokens)

@@ -11,7 +11,7 @@ import numpy as np
 
 from polyguard_env.engine import layout as at
 from polyguard_env.engine import operations
-from polyguard_env.engine.call import Call, rooms, words_of
+from polyguard_env.engine.call import Call, rooms
 from polyguard_env.engine.facts import FactTable, fact_table
 from polyguard_env.engine.naming import Naming
 from polyguard_env.engine.packing import pack
@@ -82,7 +82,7 @@ class Batch:
         self.engine, self.scenarios, self.episodes = engine, scenarios, episodes
         self.states = np.zeros(episodes, dtype=at.STATE)
         arrays = rooms(episodes, len(engine.facts.weights))
-        arrays |= {"scenarios": scenarios, "states": self.states, "raw": words_of(self.states)}
+        arrays |= {"scenarios": scenarios, "states": self.states}
         self._prepare(arrays)
         self.which, self.rewards, self.columns = arrays["which"], arrays["rewards"], arrays["columns"]
         self.done = arrays["done"].view(np.bool_)
@@ -98,10 +98,10 @@ class Batch:
         """Put a state at the start of each scenario, to be copied from."""
         count = len(self.scenarios)
         starts = np.zeros(count, dtype=at.STATE)
-        arrays |= {"starts": starts, "start_words": words_of(starts)}
+        arrays["starts"] = starts
         own = rooms(count, len(self.engine.facts.weights)) | {"which": np.arange(count)}
-        own |= {"scenarios": self.scenarios, "states": starts, "raw": arrays["start_words"]}
-        Call(self.engine.table, own | {"starts": starts, "start_words": arrays["start_words"]}).run(operations.PREPARE)
+        own |= {"scenarios": self.scenarios, "states": starts, "starts": starts}
+        Call(self.engine.table, own).run(operations.PREPARE)
 
     def reset(self, which: np.ndarray, seeds: np.ndarray) -> None:
         """Start every episode.

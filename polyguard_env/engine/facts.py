@@ -118,6 +118,11 @@ class FactTable:
             row["taper_class"] = row["monitor"] = -1
             row["dose_min"] = row["dose_usual"] = 1.0
             row["kidney"] = bool(index.rules("renal", name))
+            for rule in index.rules("monitoring", name):
+                row["needs"] |= 1 << self.measurement_at[rule.fields["measurement"]]
+            for rule in index.rules("drug_disease", name):
+                word, bit = divmod(self.condition_at[rule.fields["condition"]], 63)
+                row["against"][word] |= 1 << bit
             if profile is None:
                 continue
             row["profiled"] = 1
@@ -133,7 +138,6 @@ class FactTable:
         self._spread(table, "hepatic", organ, "hepatic", self._hepatic)
         disease = self._spread(table, "disease", [], "drug_disease", self._disease)
         gene = self._spread(table, "gene", [], "pharmacogenomics", self._gene)
-        measure = self._spread(table, "measure", [], "monitoring", self._measure)
         swap = self._spread(table, "swap", [], "substitution", self._swap)
         burden = self._burden(table)
         parameters = self._parameters()
@@ -152,7 +156,7 @@ class FactTable:
             gene=_rows(gene, at.GENE_RULE), burden=_rows(burden, at.BURDEN_RULE),
             hyper=hyper, lacking=lacking, duplicate=duplicate, duplicate_rule=duplicate_rule,
             exception=exception, number=number, foreign=foreign,
-            near=near, swap=_rows(swap, at.SWAP), measure=_rows(measure, at.MEASURE_RULE),
+            near=near, swap=_rows(swap, at.SWAP), alone=self._alone(table),
             omission=omission, taper=taper, mask=words,
             priority=np.array([index.priority(name) for name in self.conditions]),
             common=np.array(common, dtype=np.int32), parameters=parameters, weights=weight_vector(),
@@ -195,9 +199,6 @@ class FactTable:
         gene = self.genes.setdefault(rule.fields["gene"], len(self.genes))
         phenotype = self.phenotypes.setdefault(rule.fields["phenotype"], len(self.phenotypes))
         return gene, phenotype, SEVERITY_RANK[rule.severity], self.rule_code(rule)
-
-    def _measure(self, rule: Rule) -> tuple[object, ...]:
-        return self.measurement_at[rule.fields["measurement"]], SEVERITY_RANK[rule.severity]
 
     def _swap(self, rule: Rule) -> tuple[object, ...] | None:
         new = self.index.knowledge.drugs.get(rule.fields["replacement"])
@@ -300,8 +301,6 @@ class FactTable:
                 (
                     code,
                     self.drug_at[preferred],
-                    self._mask(terms(fields.get("target", "")) or {rule.drug_id}),
-                    self._mask(terms(fields.get("with_drug", ""))),
                     self._mask(terms(fields.get("absent_if", ""))),
                     SEVERITY_RANK[rule.severity],
                 )
@@ -309,6 +308,22 @@ class FactTable:
             self.omissions_at.setdefault(condition, []).append(len(self.omission_rules))
             self.omission_rules.append(rule)
         return _rows(rows, at.OMISSION_RULE)
+
+    def _alone(self, table: np.ndarray) -> np.ndarray:
+        """Note in the drugs which rules on missing drugs they bear on; bits of the rules that ask for no other drug."""
+        count = len(self.omission_rules)
+        if count > 63 * at.OMISSION_WORDS:
+            raise PolyGuardError("rules on missing drugs", count, f"raise OMISSION_WORDS above {at.OMISSION_WORDS}")
+        alone, tokens = np.zeros(at.OMISSION_WORDS, dtype=np.int64), table["tokens"].copy()
+        for place, rule in enumerate(self.omission_rules):
+            word, bit = place // 63, np.int64(1 << place % 63)
+            names = {field: terms(rule.fields.get(field, "")) for field in ("target", "with_drug", "absent_if")}
+            names["target"] = names["target"] or {rule.drug_id}
+            for kind, field in (("gives", "target"), ("joins", "with_drug"), ("bars", "absent_if")):
+                table[kind][(tokens & self.token_words(names[field])).any(axis=1), word] |= bit
+            if not names["with_drug"]:
+                alone[word] |= bit
+        return alone
 
     def _tapers(self) -> tuple[np.ndarray, dict[str, int]]:
         rows: list[tuple[object, ...]] = []

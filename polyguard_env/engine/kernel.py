@@ -12,6 +12,7 @@ from polyguard_env.engine.candidates import copy_state, enter, value_of
 from polyguard_env.engine.compiled import compiled, entry
 from polyguard_env.engine.draws import key_of, mix, uniform
 from polyguard_env.engine.dynamics import apply, idle
+from polyguard_env.engine.memory import copy_record
 from polyguard_env.engine.moves import fix_moves, moves_on
 from polyguard_env.engine.operations import (
     ADVANCE,
@@ -65,21 +66,20 @@ def fill(facts, sc, st, seed, w):
 
 
 @compiled
-def begin(facts, scenarios, which, states, raw, b, seed, space):
-    """Put state `b` at the start of a scenario and lay out its candidates."""
-    sc = scenarios[which]
-    fill(facts, sc, states[b], seed, space[0][0])
+def begin(facts, sc, st, seed, space):
+    """Put a state at the start of a scenario and lay out its candidates."""
+    fill(facts, sc, st, seed, space[0][0])
     space[0][0].listed[0] = -1
-    enter(facts, sc, states, raw, b, space)
+    enter(facts, sc, st, space)
 
 
 @compiled
-def start(facts, scenarios, which, starts, start_words, states, raw, b, seed, space):
+def start(facts, sc, first, st, seed, space):
     """As `begin`, from a state that was put at the start of the scenario before."""
-    copy_state(start_words, which, starts[which].n, raw, b)
-    states[b].seed = seed
+    copy_state(st, first)
+    st.seed = seed
     space[0][0].listed[0] = -1
-    enter(facts, scenarios[which], states, raw, b, space)
+    enter(facts, sc, st, space)
 
 
 @compiled
@@ -90,8 +90,8 @@ def worth_posing(x):
     move on every drug is tried, else those that answer a finding.
     """
     call, facts = x.call, x.facts
-    space = (call.work, call.scratch, call.scratch_words)
-    w, sc, st, raw = call.work[0], call.scenarios[0], call.states[0], call.raw
+    space = (call.work, call.scratch)
+    w, sc, st = call.work[0], call.scenarios[0], call.states[0]
     fill(facts, sc, st, 0, w)
     count = list_findings(facts, sc, st, w)
     if not about_targets(x, w.found, count):
@@ -103,7 +103,7 @@ def worth_posing(x):
     w.counts[:] = -1
     for i in range(fix_moves(facts, sc, st, rows, w, count)):
         if rows[i].kind < at.ORDER:
-            value_of(facts, sc, st, raw, 0, space, rows[i])
+            value_of(facts, sc, st, space, rows[i])
             if settled(x, rows[i].worth):
                 return not sc.control
     if not sc.control:
@@ -111,7 +111,7 @@ def worth_posing(x):
     for k in range(st.n):
         moves = w.moves[k]
         for i in range(moves_on(facts, sc, st, k, w)):
-            value_of(facts, sc, st, raw, 0, space, moves[i])
+            value_of(facts, sc, st, space, moves[i])
             if settled(x, moves[i].worth):
                 return False
     return True
@@ -123,27 +123,27 @@ def draft(x):
     ask(x)
     for attempt in range(ATTEMPTS):
         begin_attempt(x, attempt)
-        if pose(x) and settle(x) and write_record(x) and worth_posing(x):
-            tell(x, attempt + 1)
-            return
+        if pose(x) and settle(x):
+            write_record(x)
+            if worth_posing(x):
+                tell(x, attempt + 1)
+                return
     tell(x, 0)
 
 
 @compiled
-def restore(facts, scenarios, which, states, raw, b, space):
+def restore(facts, sc, st, space):
     """Fill the caches and candidates of a state whose plain fields were just written."""
     w = space[0][0]
-    sc = scenarios[which]
-    st = states[b]
     refresh_all(facts, sc, st, w)
     assess(facts, sc, st, w)
     w.listed[0] = -1
-    enter(facts, sc, states, raw, b, space)
+    enter(facts, sc, st, space)
 
 
 @compiled
-def advance(facts, scenarios, which, states, raw, b, choice, reasons, confidence, cited, hits, columns, space):
-    """Take one action in state `b`.
+def advance(facts, sc, st, choice, reasons, confidence, cited, hits, columns, space):
+    """Take one action in a state.
 
     Args:
         columns: filled, shape (13,). The workspace's `events` hold this step's harm: day, finding row, severe.
@@ -152,8 +152,6 @@ def advance(facts, scenarios, which, states, raw, b, choice, reasons, confidence
         (reward, reason bits, legal, number of events).
     """
     w = space[0][0]
-    sc = scenarios[which]
-    st = states[b]
     reward, bits, legal = judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns)
     before = st.day
     if legal:
@@ -166,7 +164,7 @@ def advance(facts, scenarios, which, states, raw, b, choice, reasons, confidence
     st.last_reward = reward
     ended = st.finished == 1 or st.step >= sc.budget
     happened = harm(facts, sc, st, before, ended, w)
-    enter(facts, sc, states, raw, b, space)
+    enter(facts, sc, st, space)
     return reward, bits, legal, happened
 
 
@@ -262,32 +260,27 @@ def _note(st, events, happened, day, what, severe):
 
 
 @compiled
-def prices(facts, scenarios, which, states, b, space):
+def prices(facts, sc, st, w):
     """The reward of each candidate, stated with certainty and citing nothing; in the workspace's `prices`."""
-    w = space[0][0]
-    sc = scenarios[which]
-    st = states[b]
     for i in range(st.candidates):
         w.prices[i], _, _ = judge(facts, sc, st, i, 0, 1.0, 0, 0, w.columns)
     return st.candidates
 
 
 @compiled
-def lessened(facts, scenarios, which, states, raw, b, choice, space):
+def lessened(facts, sc, st, choice, space):
     """Findings of the state and of what a legal candidate leads to, for those who explain.
 
     Returns:
         The rows in use of the workspace's `before` and `after`.
     """
-    w = space[0][0]
-    sc = scenarios[which]
-    st = states[b]
+    w, after = space[0][0], space[1][0]
     m = list_findings(facts, sc, st, w)
     copy_findings(w.found, w.before, m)
-    copy_state(raw, b, st.n, space[2], 0)
+    copy_state(after, st)
     row = st.candidate[choice]
-    apply(facts, sc, space[1][0], row.kind, row.a, row.b, row.value, w)
-    n = list_findings(facts, sc, space[1][0], w)
+    apply(facts, sc, after, row.kind, row.a, row.b, row.value, w)
+    n = list_findings(facts, sc, after, w)
     copy_findings(w.found, w.after, n)
     return m, n
 
@@ -296,27 +289,23 @@ def lessened(facts, scenarios, which, states, raw, b, choice, space):
 def copy_findings(source, to, m):
     """Copy the first `m` finding rows."""
     for i in range(m):
-        one, row = to[i], source[i]
-        one.category, one.severity, one.what, one.reduce, one.monitor = (
-            row.category, row.severity, row.what, row.reduce, row.monitor,
-        )  # fmt: skip
-        one.a, one.b, one.code, one.measurement, one.slots = row.a, row.b, row.code, row.measurement, row.slots
-        one.limit, one.weight = row.limit, row.weight
+        copy_record(to[i], source[i])
 
 
 @compiled
-def advance_many(call, facts, scenarios, states, raw, space):
+def advance_many(call, facts, space):
     """Step the episodes of a call that are running; ended ones are left alone with a reward of NaN.
 
     A choice of no candidate that comes without a reason counts as unreadable. The call's `counts` are those of the last
     episode: reason bits, legal, events.
     """
-    which, choices, reasons, done = call.which, call.choices, call.reasons, call.done
+    which, scenarios, states = call.which, call.scenarios, call.states
+    choices, reasons, done = call.choices, call.reasons, call.done
     rewards, counts, columns = call.rewards, call.counts, call.columns
     confidence, cited, hits = call.confidence, call.cited, call.hits
     for b in range(call.span[0], call.span[1]):
-        st = states[b]
-        if st.finished or st.step >= scenarios[which[b]].budget:
+        st, sc = states[b], scenarios[which[b]]
+        if st.finished or st.step >= sc.budget:
             rewards[b], done[b] = np.nan, 1
             continue
         choice, noted = choices[b], reasons[b]
@@ -325,18 +314,17 @@ def advance_many(call, facts, scenarios, states, raw, space):
             if noted == 0:
                 noted = np.int64(1) << np.int64(at.UNREADABLE)
         rewards[b], counts[0], counts[1], counts[2] = advance(
-            facts, scenarios, which[b], states, raw, b, choice, noted, confidence[b], cited[b], hits[b], columns[b],
-            space,
-        )  # fmt: skip
-        done[b] = st.finished == 1 or st.step >= scenarios[which[b]].budget
+            facts, sc, st, choice, noted, confidence[b], cited[b], hits[b], columns[b], space
+        )
+        done[b] = st.finished == 1 or st.step >= sc.budget
 
 
 @compiled
-def _unreadable(call, facts, scenarios, states):
+def _unreadable(call, facts, sc, st):
     """The reward of an answer that names no candidate; changes nothing but the columns."""
     b = call.span[0]
     noted = np.int64(1) << np.int64(at.UNREADABLE)
-    call.rewards[b], _, _ = judge(facts, scenarios[call.which[b]], states[b], -1, noted, np.nan, 0, 0, call.columns[b])
+    call.rewards[b], _, _ = judge(facts, sc, st, -1, noted, np.nan, 0, 0, call.columns[b])
 
 
 @entry
@@ -352,26 +340,27 @@ def run(operation, address):
         draft(drafting_at(address))
         return
     call = call_at(address)
-    facts, scenarios, states, raw, counts = call.facts, call.scenarios, call.states, call.raw, call.counts
-    space = (call.work, call.scratch, call.scratch_words)
-    first = call.span[0]
-    which = call.which[first]
+    facts, scenarios, states, counts = call.facts, call.scenarios, call.states, call.counts
+    space = (call.work, call.scratch)
+    first, w = call.span[0], call.work[0]
+    sc, st = scenarios[call.which[first]], states[first]
     if operation == PREPARE:
         for b in range(first, call.span[1]):
-            fill(facts, scenarios[call.which[b]], states[b], 0, call.work[0])
+            fill(facts, scenarios[call.which[b]], states[b], 0, w)
     elif operation == START:
         for b in range(first, call.span[1]):
-            start(facts, scenarios, call.which[b], call.starts, call.start_words, states, raw, b, call.seeds[b], space)
+            which = call.which[b]
+            start(facts, scenarios[which], call.starts[which], states[b], call.seeds[b], space)
     elif operation == BEGIN:
         for b in range(first, call.span[1]):
-            begin(facts, scenarios, call.which[b], states, raw, b, call.seeds[b], space)
+            begin(facts, scenarios[call.which[b]], states[b], call.seeds[b], space)
     elif operation == ADVANCE:
-        advance_many(call, facts, scenarios, states, raw, space)
+        advance_many(call, facts, space)
     elif operation == RESTORE:
-        restore(facts, scenarios, which, states, raw, first, space)
+        restore(facts, sc, st, space)
     elif operation == PRICES:
-        counts[0] = prices(facts, scenarios, which, states, first, space)
+        counts[0] = prices(facts, sc, st, w)
     elif operation == LESSENED:
-        counts[0], counts[1] = lessened(facts, scenarios, which, states, raw, first, call.choices[first], space)
+        counts[0], counts[1] = lessened(facts, sc, st, call.choices[first], space)
     elif operation == UNREADABLE:
-        _unreadable(call, facts, scenarios, states)
+        _unreadable(call, facts, sc, st)

@@ -16,7 +16,6 @@ WITHDRAWALS = 8
 ALLERGIES = 6
 GENES = 12
 COMBINATIONS = 16
-OMISSIONS = 48
 FINDINGS = 320
 FIXES = 96
 MOVES = 24
@@ -24,6 +23,7 @@ HYPEREDGES = 63
 SIDES = 4
 TOKEN_WORDS = 8
 CONDITION_WORDS = 4
+OMISSION_WORDS = 2
 
 KINDS: tuple[ActionType, ...] = tuple(ActionType)
 KIND = {kind: place for place, kind in enumerate(KINDS)}
@@ -96,16 +96,21 @@ DIFFICULTY = {"easy": 0, "medium": 1, "hard": 2}
 
 f8, i8, i4, i2, i1 = np.float64, np.int64, np.int32, np.int16, np.int8
 
+# A bit each: `sides` the combinations a drug is a side of; `gives`, `joins` and `bars` the rules on missing drugs of which
+# it is what is missing, what has to be there and what rules them out; `needs` the measurements it calls for; `against`
+# the conditions that some rule on it is about.
 DRUG = np.dtype(
     [
-        ("tokens", i8, (TOKEN_WORDS,)), ("sides", i8, (SIDES,)), ("acb", f8), ("dbi_delta", f8),
+        ("tokens", i8, (TOKEN_WORDS,)), ("sides", i8, (SIDES,)), ("gives", i8, (OMISSION_WORDS,)),
+        ("joins", i8, (OMISSION_WORDS,)), ("bars", i8, (OMISSION_WORDS,)), ("needs", i8),
+        ("against", i8, (CONDITION_WORDS,)), ("acb", f8), ("dbi_delta", f8),
         ("profiled", i1), ("acb_carrier", i1), ("dbi_carrier", i1), ("conditional", i1), ("kidney", i1),
         ("treatment", i4), ("taper", i4), ("taper_class", i4), ("monitor", i4),
         ("dose_min", f8), ("dose_usual", f8), ("dose_max", f8), ("use_weight", f8),
         ("renal", i4, (2,)), ("hepatic", i4, (2,)), ("disease", i4, (2,)), ("gene", i4, (2,)),
         ("burden", i4, (2,)), ("duplicate", i4, (2,)), ("swap", i4, (2,)),
-        ("measure", i4, (2,)),
-    ]
+    ],
+    align=True,
 )  # fmt: skip
 EDGE = np.dtype(
     [("severity", i1), ("mechanism", i2), ("reduce", i1), ("monitor", i1), ("measurement", i2), ("explained", i1),
@@ -123,10 +128,7 @@ HYPER = np.dtype([("sides", i4), ("category", i1), ("severity", i1), ("reduce", 
 DUPLICATE = np.dtype([("rule", i4)])
 DUPLICATE_RULE = np.dtype([("severity", i1), ("except_from", i4), ("except_to", i4)])
 SWAP = np.dtype([("replacement", i4), ("indication", i2), ("wrong_if", i4)])
-MEASURE_RULE = np.dtype([("measurement", i2), ("severity", i1)])
-OMISSION_RULE = np.dtype(
-    [("condition", i2), ("drug", i4), ("target", i4), ("with_drug", i4), ("absent_if", i4), ("severity", i1)]
-)
+OMISSION_RULE = np.dtype([("condition", i2), ("drug", i4), ("absent_if", i4), ("severity", i1)])
 TAPER_RULE = np.dtype(
     [("severity", i1), ("step_fraction", f8), ("max_fraction", f8), ("step_days", f8), ("min_days", f8)]
 )
@@ -145,7 +147,7 @@ SCENARIO = np.dtype(
         ("measured", i8), ("hidden", i8), ("kidney_hidden", i8),
         ("chart_hidden", i1), ("allergies_hidden", i1),
         ("treated", i4), ("treated_condition", i2, (SLOTS,)), ("treatments", f8, (SLOTS,)),
-        ("omissions", i4), ("omission", i4, (OMISSIONS,)),
+        ("omission", i8, (OMISSION_WORDS,)),
         ("combinations", i4), ("combination", i4, (COMBINATIONS,)), ("danger", f8, (COMBINATIONS,)),
     ]
 )  # fmt: skip
@@ -155,10 +157,10 @@ CANDIDATE_FIELDS = [
     ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("worth", f8), ("priced", i1),
 ]  # fmt: skip
 CANDIDATE = np.dtype(CANDIDATE_FIELDS, align=True)
-# What a state caches: `pair` what two slots do to each other, as `risk.pair_code` writes it, valid where the `links` of
-# the first have the second's bit; `lost` the priority of treatment lost by condition treated at the start, to be worked
-# out again where `stale` has its bit; `gap` what is not known,
-# `load` that of the regimen as a whole.
+# What a state caches: `pair` what two slots do to each other, the lower first, as `risk.pair_code` writes it, valid where
+# the `links` of the first have the second's bit; `lost` the priority of treatment lost by condition treated at the
+# start, to be worked out again where `stale` has its bit; `own_severe` the severe findings of a drug on its own, of
+# which `dose_severe` hang on its dose; `gap` what is not known, `load` that of the regimen as a whole.
 STATE = np.dtype(
     [
         ("seed", i8), ("step", i4), ("day", i4), ("finished", i1), ("n", i4),
@@ -174,9 +176,9 @@ STATE = np.dtype(
         ("last_reward", f8),
         ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("severe", i4),
         ("gap", f8), ("load", f8), ("stale", i8), ("lost", f8, (SLOTS,)), ("links", i8, (SLOTS,)),
-        ("pair", i4, (SLOTS, SLOTS)),
         ("own_safety", f8, (SLOTS,)), ("own_dosing", f8, (SLOTS,)), ("own_burden", f8, (SLOTS,)),
-        ("own_severe", i1, (SLOTS,)), ("floor", f8, (SLOTS,)),
+        ("own_severe", i1, (SLOTS,)), ("dose_severe", i1, (SLOTS,)), ("floor", f8, (SLOTS,)),
+        ("pair", i4, (SLOTS, SLOTS)),
         ("candidates", i4), ("best", i4), ("gain", f8), ("candidate", CANDIDATE, (CANDIDATES,)),
     ],
     align=True,
@@ -221,7 +223,7 @@ FACTS = Block(
         "disease": (DISEASE_RULE, 1), "gene": (GENE_RULE, 1), "burden": (BURDEN_RULE, 1), "lacking": (i8, 1),
         "hyper": (HYPER, 1), "duplicate": (DUPLICATE, 1), "duplicate_rule": (DUPLICATE_RULE, 1), "exception": (i4, 2),
         "number": (i4, 1), "foreign": (i8, 2), "near": (i8, 2),
-        "swap": (SWAP, 1), "measure": (MEASURE_RULE, 1), "omission": (OMISSION_RULE, 1), "taper": (TAPER_RULE, 1),
+        "swap": (SWAP, 1), "alone": (i8, 1), "omission": (OMISSION_RULE, 1), "taper": (TAPER_RULE, 1),
         "mask": (i8, 2), "priority": (f8, 1), "common": (i4, 1), "parameters": (f8, 1), "weights": (f8, 1),
     },
 )  # fmt: skip
@@ -230,9 +232,8 @@ FACTS = Block(
 CALL = Block(
     "call",
     {
-        "facts": FACTS, "scenarios": (SCENARIO, 1), "starts": (STATE, 1), "start_words": (i8, 2),
-        "which": (i8, 1), "states": (STATE, 1), "raw": (i8, 2),
-        "work": (WORK, 1), "scratch": (STATE, 1), "scratch_words": (i8, 2), "span": (i8, 1),
+        "facts": FACTS, "scenarios": (SCENARIO, 1), "starts": (STATE, 1), "which": (i8, 1), "states": (STATE, 1),
+        "work": (WORK, 1), "scratch": (STATE, 1), "span": (i8, 1),
         "seeds": (i8, 1), "choices": (i8, 1), "reasons": (i8, 1), "confidence": (f8, 1), "cited": (i8, 1),
         "hits": (i8, 1), "rewards": (f8, 1), "counts": (i8, 1), "columns": (f8, 2), "done": (i1, 1),
     },
@@ -259,7 +260,7 @@ class Facts(NamedTuple):
     foreign: np.ndarray
     near: np.ndarray
     swap: np.ndarray
-    measure: np.ndarray
+    alone: np.ndarray
     omission: np.ndarray
     taper: np.ndarray
     mask: np.ndarray

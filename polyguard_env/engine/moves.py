@@ -8,20 +8,13 @@ from polyguard_env.engine import layout as at
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below
 from polyguard_env.engine.dynamics import fits, slot_of, taper_in_force, why_illegal
+from polyguard_env.engine.memory import copy_record, unite
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.rules import organ_limit, present, touches
 
 LEAST, RAISE, CUT = PLACE["least_weight"], PLACE["raise"], PLACE["cut"]
 MOST_SWAPS = 2
 SPLITS = len(at.SPLIT)
-
-
-@compiled
-def copy_row(to, source):
-    """Copy a candidate row field by field: a whole-record assignment compiles to something far slower."""
-    to.kind, to.a, to.b, to.value, to.reason = source.kind, source.a, source.b, source.value, source.reason
-    to.number, to.priced, to.worth = source.number, source.priced, source.worth
-    to.safety, to.dosing, to.burden, to.disease = source.safety, source.dosing, source.burden, source.disease
 
 
 @compiled
@@ -51,7 +44,7 @@ def put_row(rows, m, row):
             return m
     if m >= rows.shape[0]:
         return m
-    copy_row(rows[m], row)
+    copy_record(rows[m], row)
     return m + 1
 
 
@@ -83,8 +76,7 @@ def swap_moves(facts, sc, st, k, rows, m, kind, most, words):
     shown = 0
     if span[1] > span[0]:
         present(facts, st, k, words)
-        for word in range(at.TOKEN_WORDS):
-            words[word] |= sc.tokens[word]
+        unite(words, sc.tokens)
     for place in range(span[0], span[1]):
         rule = facts.swap[place]
         if shown == most:

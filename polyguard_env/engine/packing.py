@@ -28,7 +28,7 @@ def pack(scenario: Scenario, table: FactTable) -> np.ndarray:
     """The record of a scenario, shape (1,), dtype SCENARIO.
 
     Raises:
-        PolyGuardError: more drugs, omissions or combinations than a record holds, or an unknown name.
+        PolyGuardError: more drugs or combinations than a record holds, or an unknown name.
     """
     records = np.zeros(1, dtype=at.SCENARIO)
     record = records[0]
@@ -97,12 +97,12 @@ def pack_patient(record: np.void, patient: Patient, regimen: Iterable[RegimenIte
         if name in table.measurement_at:
             bits |= 1 << table.measurement_at[name]
     record["measured"] = bits
-    rows = sorted(place for name in {*patient.conditions, "", "*"} for place in table.omissions_at.get(name, ()))
+    rows = [place for name in {*patient.conditions, "", "*"} for place in table.omissions_at.get(name, ())]
     # What the person rules out for good is left out here, what other drugs rule out wherever the rules are read.
     person, masks = record["tokens"], table.facts.mask
     rows = [row for row in rows if not (masks[table.facts.omission["absent_if"][row]] & person).any()]
-    record["omissions"] = _fits("omissions", rows, at.OMISSIONS)
-    record["omission"][: len(rows)] = rows
+    for row in rows:
+        record["omission"][row // 63] |= 1 << row % 63
 
 
 def _pack_hidden(record: np.void, scenario: Scenario, table: FactTable) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, chance, shuffle
-from polyguard_env.engine.moves import copy_row
+from polyguard_env.engine.memory import copy_record
 
 
 @compiled
@@ -16,7 +16,7 @@ def take(chosen, n, row):
             if chosen[i].value == row.value:
                 return n
     if n < at.CANDIDATES:
-        copy_row(chosen[n], row)
+        copy_record(chosen[n], row)
         return n + 1
     return n
 

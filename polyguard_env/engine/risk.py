@@ -7,11 +7,13 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.memory import rename, unite
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.rules import (
     duplicated,
     edge_between,
     in_force,
+    left_of,
     pair_finding,
     present,
     regimen_findings,
@@ -31,11 +33,9 @@ def refresh_slot(facts, sc, st, k, w):
     found, words = w.found, w.words
     if facts.drug[st.drug[k]].conditional:
         present(facts, st, -1, words)
-        for word in range(at.TOKEN_WORDS):
-            words[word] |= sc.tokens[word]
+        unite(words, sc.tokens)
     else:
-        for word in range(at.TOKEN_WORDS):
-            words[word] = sc.tokens[word]
+        rename(words, sc.tokens)
     m = slot_findings(facts, sc, st, k, words, found, 0)
     safety, dosing, burden, severe = 0.0, 0.0, 0.0, 0
     for i in range(m):
@@ -78,7 +78,7 @@ def refresh_pairs(facts, st, k):
             continue
         code = pair_code(facts, st.drug[k], st.drug[other])
         if code:
-            st.pair[k, other] = st.pair[other, k] = code
+            st.pair[min(k, other), max(k, other)] = code
             held |= np.int64(1) << np.int64(other)
             st.links[other] |= bit
     st.links[k] = held
@@ -134,7 +134,7 @@ def refresh_all(facts, sc, st, w):
                 if st.alive[other]:
                     code = pair_code(facts, st.drug[k], st.drug[other])
                     if code:
-                        st.pair[k, other] = st.pair[other, k] = code
+                        st.pair[other, k] = code
                         st.links[k] |= np.int64(1) << np.int64(other)
                         st.links[other] |= np.int64(1) << np.int64(k)
 
@@ -185,8 +185,7 @@ def information_gap(facts, sc, st):
         for k in range(st.n):
             if st.alive[k]:
                 row = facts.drug[st.drug[k]]
-                for place in range(row.measure[0], row.measure[1]):
-                    needed |= np.int64(1) << np.int64(facts.measure[place].measurement)
+                needed |= row.needs
                 kidneys = kidneys or row.kidney == 1
         if kidneys and sc.kidney_hidden & missing:
             gap += p[UNKNOWN]
@@ -239,12 +238,21 @@ def assess(facts, sc, st, w):
         severe += st.own_severe[k] if factor >= 0.5 else 0
         rest = st.links[k] & ((np.int64(1) << np.int64(k)) - 1)
         while rest:
-            m = pair_finding(facts, st, lowest(rest), k, found, 0)
+            other = lowest(rest)
             rest &= rest - 1
-            for i in range(m):
-                weight = weigh(facts, st, found[i])
+            slots = (np.int64(1) << np.int64(other)) | (np.int64(1) << np.int64(k))
+            left = tapering_factor(facts, st, slots) if st.tapering[k] or st.tapering[other] else 1.0
+            place, twice = (st.pair[other, k] & 0xFFFFFF) - 1, st.pair[other, k] >> 24
+            if place >= 0:
+                edge = facts.edge[place]
+                full = p[WEIGHT + edge.severity]
+                weight = left_of(facts, st, full, edge.measurement, edge.monitor, edge.reduce, slots) * left
                 safety += weight
-                severe += found[i].severity >= at.MAJOR and weight >= 0.5 * p[WEIGHT + found[i].severity]
+                severe += edge.severity >= at.MAJOR and weight >= 0.5 * full
+            if twice > 0:
+                weight = p[WEIGHT + twice] * left
+                safety += weight
+                severe += twice >= at.MAJOR and weight >= 0.5 * p[WEIGHT + twice]
     m = regimen_findings(facts, sc, st, w, 0)
     for i in range(m):
         weight = weigh(facts, st, found[i])
@@ -280,8 +288,7 @@ def list_findings(facts, sc, st, w):
     """
     m, found, words = 0, w.found, w.words
     present(facts, st, -1, words)
-    for word in range(at.TOKEN_WORDS):
-        words[word] |= sc.tokens[word]
+    unite(words, sc.tokens)
     for k in range(st.n):
         if st.alive[k]:
             m = slot_findings(facts, sc, st, k, words, found, m)

@@ -11,6 +11,7 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.memory import meet, unite
 from polyguard_env.engine.parameters import PLACE
 
 WEIGHT = PLACE["weight_minor"] - 1
@@ -76,32 +77,22 @@ def _excepted(facts, rule, a, b):
 @compiled
 def has_token(facts, drug, mask):
     """True when a drug, or a class of it, is among a mask's names."""
-    tokens = facts.drug[drug].tokens
-    for word in range(at.TOKEN_WORDS):
-        if tokens[word] & facts.mask[mask, word]:
-            return True
-    return False
+    return meet(facts.drug[drug].tokens, facts.mask[mask])
 
 
 @compiled
 def present(facts, st, skip, words):
     """Fill `words` with the tokens of the drugs taken, slot `skip` left out."""
-    for word in range(at.TOKEN_WORDS):
-        words[word] = 0
+    words[:] = 0
     for k in range(st.n):
         if st.alive[k] and k != skip:
-            tokens = facts.drug[st.drug[k]].tokens
-            for word in range(at.TOKEN_WORDS):
-                words[word] |= tokens[word]
+            unite(words, facts.drug[st.drug[k]].tokens)
 
 
 @compiled
 def touches(facts, mask, words):
     """True when any of a mask's names is among `words`."""
-    for word in range(at.TOKEN_WORDS):
-        if facts.mask[mask, word] & words[word]:
-            return True
-    return False
+    return meet(facts.mask[mask], words)
 
 
 @compiled
@@ -157,6 +148,15 @@ def _put(found, m, category, severity, what, a, b, code, slots):
 
 
 @compiled
+def _spoken_against(sc, row):
+    """True when some rule on a drug is about a condition of the patient."""
+    spoken = np.int64(0)
+    for word in range(at.CONDITION_WORDS):
+        spoken |= row.against[word] & sc.condition[word]
+    return spoken != 0
+
+
+@compiled
 def slot_findings(facts, sc, st, k, words, found, m):
     """Findings of one drug for this patient: conditions, genes, organs, dose ceiling, age, falls.
 
@@ -171,7 +171,8 @@ def slot_findings(facts, sc, st, k, words, found, m):
     row = facts.drug[drug]
     bit = np.int64(1) << np.int64(k)
     first = m
-    for place in range(row.disease[0], row.disease[1]):
+    last = row.disease[1] if _spoken_against(sc, row) else row.disease[0]
+    for place in range(row.disease[0], last):
         rule = facts.disease[place]
         if has_condition(sc, rule.condition) and rule.condition != st.indication[k]:
             held = -1
@@ -250,58 +251,20 @@ def _gene_findings(facts, sc, drug, bit, found, m):
 def regimen_findings(facts, sc, st, w, m):
     """Findings of the regimen as a whole: hyperedges, anticholinergic and Drug Burden Index load, omissions.
 
-    Notes the regimen's load in the state.
+    Combinations and rules on missing drugs are told by one bit each for every side. Notes the regimen's load in the
+    state.
     """
-    found = w.found
-    m = hyperedge_findings(facts, st, w, m)
-    p = facts.parameters
+    found, p, lacking = w.found, facts.parameters, facts.lacking
+    first = second = third = fourth = np.int64(0)
+    one = two = three = four = np.int64(0)
+    given, joined, barred = np.int64(0), np.int64(0), np.int64(0)
+    given_too, joined_too, barred_too = np.int64(0), np.int64(0), np.int64(0)
     acb, dbi, count = 0.0, 0.0, 0
     acb_slots, dbi_slots = np.int64(0), np.int64(0)
     for k in range(st.n):
         if st.alive[k]:
             row = facts.drug[st.drug[k]]
-            bit = np.int64(1) << np.int64(k)
-            count += 1
-            acb += row.acb
-            if row.dbi_delta > 0:
-                dbi += st.dose[k] / (st.dose[k] + row.dbi_delta) if st.dose[k] > 0 else 0.0
-            if row.acb_carrier:
-                acb_slots |= bit
-            if row.dbi_carrier:
-                dbi_slots |= bit
-    st.load = p[DBI] * dbi + p[ACB] * acb + p[DRUG] * count
-    if acb_slots and acb >= p[ACB_THRESHOLD]:
-        _put(found, m, at.BURDEN, np.int64(p[ACB_SEVERITY]), at.ACB, -1, -1, -1, acb_slots)
-        m += 1
-    if dbi_slots and dbi >= p[DBI_THRESHOLD]:
-        _put(found, m, at.BURDEN, np.int64(p[DBI_SEVERITY]), at.DBI, -1, -1, -1, dbi_slots)
-        m += 1
-    if sc.omissions > 0:
-        names = w.names
-        present(facts, st, -1, names)
-        for i in range(sc.omissions):
-            place = sc.omission[i]
-            rule = facts.omission[place]
-            if touches(facts, rule.target, names):
-                continue
-            if rule.with_drug > 0 and not touches(facts, rule.with_drug, names):
-                continue
-            if touches(facts, rule.absent_if, names):
-                continue
-            _put(found, m, at.OMISSION, rule.severity, at.CONDITION, rule.drug, rule.condition, place, np.int64(0))
-            m += 1
-    return m
-
-
-@compiled
-def hyperedge_findings(facts, st, w, m):
-    """Findings of the combinations of which every side is taken, told by one bit a combination for each side."""
-    lacking = facts.lacking
-    first = second = third = fourth = np.int64(0)
-    one = two = three = four = np.int64(0)
-    for k in range(st.n):
-        if st.alive[k]:
-            sides = facts.drug[st.drug[k]].sides
+            sides = row.sides
             first |= sides[0]
             second |= sides[1]
             third |= sides[2]
@@ -312,11 +275,42 @@ def hyperedge_findings(facts, st, w, m):
             three |= two & member
             two |= one & member
             one |= member
+            given |= row.gives[0]
+            given_too |= row.gives[1]
+            joined |= row.joins[0]
+            joined_too |= row.joins[1]
+            barred |= row.bars[0]
+            barred_too |= row.bars[1]
+            count += 1
+            acb += row.acb
+            if row.dbi_delta > 0:
+                dbi += st.dose[k] / (st.dose[k] + row.dbi_delta) if st.dose[k] > 0 else 0.0
+            acb_slots |= np.int64(row.acb_carrier) << np.int64(k)
+            dbi_slots |= np.int64(row.dbi_carrier) << np.int64(k)
     complete = (first | lacking[0]) & (second & two | lacking[1])
     complete &= (third & three | lacking[2]) & (fourth & four | lacking[3])
     while complete:
         m = _hyperedge_finding(facts, st, lowest(complete), w, m)
         complete &= complete - 1
+    st.load = p[DBI] * dbi + p[ACB] * acb + p[DRUG] * count
+    if acb_slots and acb >= p[ACB_THRESHOLD]:
+        _put(found, m, at.BURDEN, np.int64(p[ACB_SEVERITY]), at.ACB, -1, -1, -1, acb_slots)
+        m += 1
+    if dbi_slots and dbi >= p[DBI_THRESHOLD]:
+        _put(found, m, at.BURDEN, np.int64(p[DBI_SEVERITY]), at.DBI, -1, -1, -1, dbi_slots)
+        m += 1
+    m = _omissions(facts, sc.omission[0] & (joined | facts.alone[0]) & ~given & ~barred, 0, found, m)
+    return _omissions(facts, sc.omission[1] & (joined_too | facts.alone[1]) & ~given_too & ~barred_too, 63, found, m)
+
+
+@compiled
+def _omissions(facts, rest, first, found, m):
+    while rest:
+        place = first + lowest(rest)
+        rest &= rest - 1
+        rule = facts.omission[place]
+        _put(found, m, at.OMISSION, rule.severity, at.CONDITION, rule.drug, rule.condition, place, np.int64(0))
+        m += 1
     return m
 
 
@@ -379,14 +373,22 @@ def weigh(facts, st, row):
     p = facts.parameters
     weight = p[WEIGHT + row.severity]
     if row.category == at.INTERACTION:
-        if row.measurement >= 0 and (st.monitored >> np.int64(row.measurement)) & 1 == 1:
-            weight *= p[MONITORED] if row.monitor else p[MONITORED_REDUCE] if row.reduce else p[MONITORED_OTHERWISE]
-        if row.reduce:
-            for k in range(st.n):
-                if (row.slots >> np.int64(k)) & 1 == 1 and st.reduced[k]:
-                    weight *= p[REDUCED]
-                    break
+        weight = left_of(facts, st, weight, row.measurement, row.monitor, row.reduce, row.slots)
     return weight * tapering_factor(facts, st, row.slots)
+
+
+@compiled
+def left_of(facts, st, weight, measurement, monitor, reduce, slots):
+    """What is left of an interaction's weight once it is monitored, or a dose reduced as its management says."""
+    p = facts.parameters
+    if measurement >= 0 and (st.monitored >> np.int64(measurement)) & 1 == 1:
+        weight *= p[MONITORED] if monitor else p[MONITORED_REDUCE] if reduce else p[MONITORED_OTHERWISE]
+    rest = slots if reduce else np.int64(0)
+    while rest:
+        if st.reduced[lowest(rest)]:
+            return weight * p[REDUCED]
+        rest &= rest - 1
+    return weight
 
 
 @compiled
@@ -395,10 +397,9 @@ def tapering_factor(facts, st, slots):
     p = facts.parameters
     least = 2.0
     rest = slots
-    k = 0
     while rest:
-        if rest & 1 and st.tapering[k] and st.initial[k] > 0:
+        k = lowest(rest)
+        rest &= rest - 1
+        if st.tapering[k] and st.initial[k] > 0:
             least = min(least, st.dose[k] / st.initial[k])
-        rest >>= 1
-        k += 1
     return 1.0 if least > 1.5 else p[TAPER_BEGUN] + p[TAPER_SLOPE] * least

@@ -12,7 +12,7 @@ from numba import types
 
 from polyguard_env.engine import call, compiled, compiling, engine_of, folder, kernel, machine_code
 from polyguard_env.engine import layout as at
-from polyguard_env.engine.call import Call, compile_rules, rooms, words_of
+from polyguard_env.engine.call import Call, compile_rules, rooms
 from polyguard_env.engine.facts import fact_table
 from polyguard_env.engine.folder import FOLDER, kept
 from polyguard_env.engine.linking import widened
@@ -117,7 +117,7 @@ def test_a_block_refuses_an_array_of_another_kind() -> None:
 def test_a_call_names_the_arrays_it_lacks() -> None:
     table = fact_table(KnowledgeBase.default())
     states = np.zeros(1, dtype=at.STATE)
-    arrays = rooms(1, 13) | {"states": states, "raw": words_of(states)}
+    arrays = rooms(1, 13) | {"states": states}
     with pytest.raises(TypeError, match="scenarios"):
         Call(table, arrays)
 

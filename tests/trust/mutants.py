@@ -200,7 +200,7 @@ ENGINE_MUTANTS = [
     Mutant("kidney limits tenfold in the engine", ENGINE, fact("organ", "threshold", 0.0)),
     Mutant("doses unlimited in the engine", "an_excess_dose_has_to_come_down", together(
         fact("drug", "dose_max", 1e9), fact("drug", "renal", 0), fact("drug", "hepatic", 0))),
-    Mutant("nothing to omit in the engine", ENGINE, fact("omission", "target", 0)),
+    Mutant("nothing to omit in the engine", ENGINE, fact("drug", "gives", -1)),
     Mutant("no anticholinergic load in the engine", ENGINE, fact("drug", "acb", 0.0)),
     Mutant("no sedative load in the engine", ENGINE, fact("drug", "dbi_delta", 0.0)),
     Mutant("no taper rows in the engine", "stopping_at_once_what_needs_a_taper_is_worse", fact("drug", "taper", -1)),

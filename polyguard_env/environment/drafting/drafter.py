@@ -9,7 +9,7 @@ import numpy as np
 
 from polyguard_env.engine import layout as at
 from polyguard_env.engine import operations
-from polyguard_env.engine.call import Call, rooms, words_of
+from polyguard_env.engine.call import Call, rooms
 from polyguard_env.engine.engine import Engine
 from polyguard_env.engine.packing import key_of
 from polyguard_env.environment.drafting import layout as lay
@@ -58,8 +58,8 @@ class Drafter:
         self._bytes = self._record.view(np.uint8)
         states = np.zeros(1, dtype=at.STATE)
         room = rooms(1, len(tables.engine.facts.weights))
-        room |= {"scenarios": self._record, "states": states, "raw": words_of(states)}
-        self._call = Call(table, room | {"starts": states, "start_words": room["raw"]})
+        room |= {"scenarios": self._record, "states": states, "starts": states}
+        self._call = Call(table, room)
         self._room = {
             "draft": np.zeros(1, dtype=lay.DRAFT),
             "mask": np.zeros((lay.MASKS, len(tables.pool.drugs)), dtype=np.int8),

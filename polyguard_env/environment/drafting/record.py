@@ -7,6 +7,7 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import shuffle
+from polyguard_env.engine.memory import unite
 from polyguard_env.engine.rules import touches
 from polyguard_env.environment.drafting import layout as lay
 
@@ -53,7 +54,7 @@ def tell(x, attempts):
 
 @compiled
 def write_record(x):
-    """Put the drugs in random order and write the record, combinations aside; False when it does not hold them.
+    """Put the drugs in random order and write the record, combinations aside.
 
     The draft's bits of places in the regimen are those of the new order from here on.
     """
@@ -89,7 +90,7 @@ def write_record(x):
         sc.gene[0], sc.phenotype[0] = d.gene, d.phenotype
     _allergies(x)
     _treated(x)
-    return _conditions(x)
+    _conditions(x)
 
 
 @compiled
@@ -173,7 +174,7 @@ def _treated(x):
 
 @compiled
 def _conditions(x):
-    d, sc = x.draft[0], x.call.scenarios[0]
+    sc = x.call.scenarios[0]
     sc.condition[:] = 0
     sc.tokens[:] = 0
     sc.omission[:] = 0
@@ -182,34 +183,19 @@ def _conditions(x):
         if held[condition]:
             row = x.holding[condition]
             sc.condition[condition // 63] |= np.int64(1) << np.int64(condition % 63)
-            for word in range(at.TOKEN_WORDS):
-                sc.tokens[word] |= row.tokens[word]
-    count = 0
+            unite(sc.tokens, row.tokens)
     for i in range(x.always.shape[0]):
-        count = _note(x, x.always[i], count)
+        _note(x, x.always[i])
     for condition in range(held.shape[0]):
         if held[condition]:
             span = x.holding[condition].omission
             for i in range(span[0], span[1]):
-                count = _note(x, x.omission[i], count)
-    if count > at.OMISSIONS:
-        return False
-    sc.omissions = count
-    for i in range(count):
-        least = i
-        for j in range(i + 1, count):
-            if d.list[j] < d.list[least]:
-                least = j
-        d.list[i], d.list[least] = d.list[least], d.list[i]
-        sc.omission[i] = d.list[i]
-    return True
+                _note(x, x.omission[i])
 
 
 @compiled
-def _note(x, row, count):
-    """Note a rule on a missing drug, unless the person rules it out for good; how many are noted."""
-    d = x.draft[0]
-    if count > at.OMISSIONS or touches(x.facts, x.facts.omission[row].absent_if, x.call.scenarios[0].tokens):
-        return count
-    d.list[count] = row
-    return count + 1
+def _note(x, row):
+    """Note a rule on a missing drug, unless the person rules it out for good."""
+    sc = x.call.scenarios[0]
+    if not touches(x.facts, x.facts.omission[row].absent_if, sc.tokens):
+        sc.omission[row // 63] |= np.int64(1) << np.int64(row % 63)

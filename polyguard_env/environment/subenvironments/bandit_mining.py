@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyguard_env.engine import layout as at
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, chance, shuffle
-from polyguard_env.engine.rules import hyperedge_findings
+from polyguard_env.engine.rules import regimen_findings
 from polyguard_env.environment.drafting import layout as lay
 from polyguard_env.environment.drafting.adding import NO_FLAG, fill
 from polyguard_env.environment.drafting.drawing import draw_pair
@@ -84,8 +85,9 @@ def danger(x, drugs):
                 if st.alive[other]:
                     worst = max(worst, np.int64(x.rank[d.place[k], d.place[other]]))
     w = x.call.work[0]
-    for i in range(hyperedge_findings(x.facts, st, w, 0)):
-        worst = max(worst, np.int64(w.found[i].severity))
+    for i in range(regimen_findings(x.facts, x.call.scenarios[0], st, w, 0)):
+        if w.found[i].what == at.HYPEREDGE:
+            worst = max(worst, np.int64(w.found[i].severity))
     return worst
 
 
