@@ -15,11 +15,12 @@ from polyguard_env.engine.risk import (
     information_gap,
     mark_stale,
     refresh_conditional,
+    refresh_dose,
     refresh_pairs,
     refresh_slot,
     unlink,
 )
-from polyguard_env.engine.rules import has_token, kidney_known, pair_finding, weigh
+from polyguard_env.engine.rules import kidney_known, pair_finding, weigh
 
 WITHDRAWAL_DAYS, SAFE_STOP, TAPER_END = PLACE["withdrawal_days"], PLACE["safe_stop"], PLACE["taper_end"]
 
@@ -138,7 +139,7 @@ def apply(facts, sc, st, kind, a, b, value, w):
                         _remove(sc, st, other)
                     else:
                         st.dose[other], st.tapering[other] = dose, 1
-                        refresh_slot(facts, sc, st, other, w)
+                        refresh_dose(facts, sc, st, other, w)
                 else:
                     covered = False
                     if kind != at.STOP:
@@ -162,7 +163,7 @@ def apply(facts, sc, st, kind, a, b, value, w):
         st.dose[k] = value
         if kind == at.REDUCE:
             st.reduced[k] = 1
-        refresh_slot(facts, sc, st, k, w)
+        refresh_dose(facts, sc, st, k, w)
     elif kind == at.ORDER or kind == at.FETCH or kind == at.DECOMPOSE:
         learn(sc, st, kind, a)
     elif kind == at.TEST:
@@ -275,32 +276,47 @@ def why_illegal(facts, sc, st, kind, a, b, value):
     """0 for a legal action, else the code of the reason against it; every rule is one the agent can see."""
     if kind == at.STOP or kind == at.TAPER or kind == at.REDUCE or kind == at.INCREASE:
         k = slot_of(st, a)
-        if k < 0:
-            return at.NOT_TAKEN
-        if not st.facts_known[k] or not st.product_known[k]:
-            return at.ACTED_ON_UNKNOWN
-        if kind == at.REDUCE or kind == at.INCREASE:
-            if facts.drug[a].kidney and not kidney_known(sc, st):
-                return at.KIDNEY_UNKNOWN
-            if kind == at.REDUCE and value >= st.dose[k]:
-                return at.NOT_A_REDUCTION
-            if kind == at.INCREASE and value > facts.drug[a].dose_max * 1.001:
-                return at.ABOVE_MAXIMUM
-    elif kind == at.SUBSTITUTE or kind == at.RECOMMEND or kind == at.ADD:
+        return at.NOT_TAKEN if k < 0 else why_not_on(facts, sc, st, k, kind, value)
+    if kind == at.SUBSTITUTE or kind == at.RECOMMEND or kind == at.ADD:
         new = a if kind == at.ADD else b
         if kind != at.ADD:
             k = slot_of(st, a)
             if k < 0:
                 return at.NOT_TAKEN
-            if not st.facts_known[k] or not st.product_known[k]:
+            if unknown(st, k):
                 return at.ACTED_ON_UNKNOWN
-        if slot_of(st, new) >= 0:
-            return at.ALREADY_TAKEN
-        if sc.allergies_hidden and not st.chart_known:
-            return at.ALLERGIES_UNKNOWN
-        if allergic(facts, sc, new):
-            return at.ALLERGY
-    return 0
+        return at.ALREADY_TAKEN if slot_of(st, new) >= 0 else why_not_begin(facts, sc, st, new)
+    return at.FINE
+
+
+@compiled
+def unknown(st, k):
+    """True while the facts on a slot's drug, or the product that it is part of, are hidden."""
+    return not st.facts_known[k] or not st.product_known[k]
+
+
+@compiled
+def why_not_on(facts, sc, st, k, kind, value):
+    """As `why_illegal`, of ending a drug that is taken or changing its dose, given its slot."""
+    if unknown(st, k):
+        return at.ACTED_ON_UNKNOWN
+    if kind == at.REDUCE or kind == at.INCREASE:
+        row = facts.drug[st.drug[k]]
+        if row.kidney and not kidney_known(sc, st):
+            return at.KIDNEY_UNKNOWN
+        if kind == at.REDUCE and value >= st.dose[k]:
+            return at.NOT_A_REDUCTION
+        if kind == at.INCREASE and value > row.dose_max * 1.001:
+            return at.ABOVE_MAXIMUM
+    return at.FINE
+
+
+@compiled
+def why_not_begin(facts, sc, st, drug):
+    """As `why_illegal`, of beginning a drug that is not taken."""
+    if sc.allergies_hidden and not st.chart_known:
+        return at.ALLERGIES_UNKNOWN
+    return at.ALLERGY if allergic(facts, sc, drug) else at.FINE
 
 
 @compiled
@@ -310,12 +326,3 @@ def allergic(facts, sc, drug):
         if sc.allergy_drug[i] == drug:
             return True
     return meet(facts.drug[drug].tokens, sc.allergy_tokens)
-
-
-@compiled
-def fits(facts, sc, st, k, wrong_if):
-    """True when nothing in the rest of the regimen or the person makes a replacement wrong."""
-    for other in range(st.n):
-        if other != k and st.alive[other] and has_token(facts, st.drug[other], wrong_if):
-            return False
-    return not meet(facts.mask[wrong_if], sc.tokens)

@@ -118,6 +118,7 @@ class FactTable:
             row["taper_class"] = row["monitor"] = -1
             row["dose_min"] = row["dose_usual"] = 1.0
             row["kidney"] = bool(index.rules("renal", name))
+            row["organs"] = bool(row["kidney"]) or bool(index.rules("hepatic", name))
             for rule in index.rules("monitoring", name):
                 row["needs"] |= 1 << self.measurement_at[rule.fields["measurement"]]
             for rule in index.rules("drug_disease", name):

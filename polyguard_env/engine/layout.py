@@ -104,7 +104,7 @@ DRUG = np.dtype(
         ("tokens", i8, (TOKEN_WORDS,)), ("sides", i8, (SIDES,)), ("gives", i8, (OMISSION_WORDS,)),
         ("joins", i8, (OMISSION_WORDS,)), ("bars", i8, (OMISSION_WORDS,)), ("needs", i8),
         ("against", i8, (CONDITION_WORDS,)), ("acb", f8), ("dbi_delta", f8),
-        ("profiled", i1), ("acb_carrier", i1), ("dbi_carrier", i1), ("conditional", i1), ("kidney", i1),
+        ("profiled", i1), ("acb_carrier", i1), ("dbi_carrier", i1), ("conditional", i1), ("kidney", i1), ("organs", i1),
         ("treatment", i4), ("taper", i4), ("taper_class", i4), ("monitor", i4),
         ("dose_min", f8), ("dose_usual", f8), ("dose_max", f8), ("use_weight", f8),
         ("renal", i4, (2,)), ("hepatic", i4, (2,)), ("disease", i4, (2,)), ("gene", i4, (2,)),

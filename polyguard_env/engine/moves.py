@@ -7,13 +7,20 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below
-from polyguard_env.engine.dynamics import fits, slot_of, taper_in_force, why_illegal
+from polyguard_env.engine.dynamics import (
+    slot_of,
+    taper_in_force,
+    unknown,
+    why_illegal,
+    why_not_begin,
+    why_not_on,
+)
 from polyguard_env.engine.memory import copy_record, unite
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.rules import organ_limit, present, touches
 
 LEAST, RAISE, CUT = PLACE["least_weight"], PLACE["raise"], PLACE["cut"]
-MOST_SWAPS = 2
+MOST_SWAPS, ANY = 2, 100
 SPLITS = len(at.SPLIT)
 
 
@@ -24,25 +31,43 @@ def put(facts, sc, st, rows, m, kind, a, b, value):
     Returns:
         The number of rows in use.
     """
+    if m >= rows.shape[0] or among(rows, m, kind, a, b, value):
+        return m
+    return write(rows, m, kind, a, b, value, why_illegal(facts, sc, st, kind, a, b, value))
+
+
+@compiled
+def put_on(facts, sc, st, rows, m, k, kind, value):
+    """As `put`, of ending the drug of a slot or changing its dose."""
+    if m >= rows.shape[0] or among(rows, m, kind, st.drug[k], -1, value):
+        return m
+    return write(rows, m, kind, st.drug[k], -1, value, why_not_on(facts, sc, st, k, kind, value))
+
+
+@compiled
+def among(rows, m, kind, a, b, value):
+    """True when a move is among the first `m` rows."""
     for i in range(m):
         if rows[i].kind == kind and rows[i].a == a and rows[i].b == b and rows[i].value == value:
-            return m
+            return True
+    return False
+
+
+@compiled
+def write(rows, m, kind, a, b, value, reason):
+    """Write a move whose reason is known as row `m`, where there is room; the number of rows in use."""
     if m >= rows.shape[0]:
         return m
     row = rows[m]
-    row.kind, row.a, row.b, row.value, row.number, row.priced = kind, a, b, value, 0, 0
+    row.kind, row.a, row.b, row.value, row.reason, row.number, row.priced = kind, a, b, value, reason, 0, 0
     row.safety = row.dosing = row.burden = row.disease = row.worth = 0.0
-    row.reason = why_illegal(facts, sc, st, kind, a, b, value)
     return m + 1
 
 
 @compiled
 def put_row(rows, m, row):
     """Add a copy of a move unless it is there already; the number of rows in use."""
-    for i in range(m):
-        if rows[i].kind == row.kind and rows[i].a == row.a and rows[i].b == row.b and rows[i].value == row.value:
-            return m
-    if m >= rows.shape[0]:
+    if m >= rows.shape[0] or among(rows, m, row.kind, row.a, row.b, row.value):
         return m
     copy_record(rows[m], row)
     return m + 1
@@ -65,50 +90,35 @@ def in_split(facts, sc, st, drug, skip):
 
 
 @compiled
-def swap_moves(facts, sc, st, k, rows, m, kind, most, words):
-    """Replacements of the table that fit the indication and the person and break no split.
+def swap_moves(facts, sc, st, k, rows, m, kind, most, words, fitting):
+    """Replacements of the table, at most so many, that break no split.
 
     Args:
         words: room for the names of what else is there.
+        fitting: those that fit the indication, the person and the other drugs; else those that do not.
     """
     drug = st.drug[k]
     span = facts.drug[drug].swap
+    if span[1] <= span[0]:
+        return m
+    present(facts, st, k, words)
+    unite(words, sc.tokens)
     shown = 0
-    if span[1] > span[0]:
-        present(facts, st, k, words)
-        unite(words, sc.tokens)
     for place in range(span[0], span[1]):
         rule = facts.swap[place]
+        fits = (rule.indication < 0 or rule.indication == st.indication[k]) and not touches(facts, rule.wrong_if, words)
+        if fitting and not fits:
+            continue
+        if slot_of(st, rule.replacement) >= 0 or not in_split(facts, sc, st, rule.replacement, k):
+            continue
+        reason = at.ACTED_ON_UNKNOWN if unknown(st, k) else why_not_begin(facts, sc, st, rule.replacement)
+        if (fits and reason != at.ALLERGY) != fitting:
+            continue
+        if not among(rows, m, kind, drug, rule.replacement, 0.0):
+            m = write(rows, m, kind, drug, rule.replacement, 0.0, reason)
+        shown += 1
         if shown == most:
             break
-        if rule.indication >= 0 and rule.indication != st.indication[k]:
-            continue
-        if touches(facts, rule.wrong_if, words):
-            continue
-        if slot_of(st, rule.replacement) >= 0 or not in_split(facts, sc, st, rule.replacement, k):
-            continue
-        reason = why_illegal(facts, sc, st, kind, drug, rule.replacement, 0.0)
-        if reason == at.ALLERGY:
-            continue
-        m = put(facts, sc, st, rows, m, kind, drug, rule.replacement, 0.0)
-        shown += 1
-    return m
-
-
-@compiled
-def unfit_swaps(facts, sc, st, k, rows, m, kind):
-    """Replacements of the table that this person's conditions, drugs or allergies make wrong."""
-    drug = st.drug[k]
-    span = facts.drug[drug].swap
-    for place in range(span[0], span[1]):
-        rule = facts.swap[place]
-        if slot_of(st, rule.replacement) >= 0 or not in_split(facts, sc, st, rule.replacement, k):
-            continue
-        wrong = not fits(facts, sc, st, k, rule.wrong_if)
-        wrong = wrong or (rule.indication >= 0 and rule.indication != st.indication[k])
-        wrong = wrong or why_illegal(facts, sc, st, kind, drug, rule.replacement, 0.0) == at.ALLERGY
-        if wrong:
-            m = put(facts, sc, st, rows, m, kind, drug, rule.replacement, 0.0)
     return m
 
 
@@ -123,17 +133,17 @@ def drug_moves(facts, sc, st, k, rows, m, most, words):
             if st.alive[other] and st.group[other] == st.group[k]:
                 return put(facts, sc, st, rows, m, at.STOP, st.drug[other], -1, 0.0)
     if taper_in_force(facts, st, k) >= 0 or (st.tapering[k] and st.dose[k] > 0):
-        m = put(facts, sc, st, rows, m, at.TAPER, drug, -1, 0.0)
-    m = put(facts, sc, st, rows, m, at.STOP, drug, -1, 0.0)
+        m = put_on(facts, sc, st, rows, m, k, at.TAPER, 0.0)
+    m = put_on(facts, sc, st, rows, m, k, at.STOP, 0.0)
     if sc.sub != at.ALTERNATIVE:
-        m = swap_moves(facts, sc, st, k, rows, m, at.SUBSTITUTE, most, words)
+        m = swap_moves(facts, sc, st, k, rows, m, at.SUBSTITUTE, most, words, True)
     if row.profiled and st.dose[k] > 0:
         lower = max(row.dose_min, np.round(st.dose[k] * facts.parameters[CUT], 4))
         if lower < st.dose[k]:
-            m = put(facts, sc, st, rows, m, at.REDUCE, drug, -1, lower)
+            m = put_on(facts, sc, st, rows, m, k, at.REDUCE, lower)
         higher = np.round(st.dose[k] * facts.parameters[RAISE], 4)
         if higher <= row.dose_max:
-            m = put(facts, sc, st, rows, m, at.INCREASE, drug, -1, higher)
+            m = put_on(facts, sc, st, rows, m, k, at.INCREASE, higher)
     return m
 
 
@@ -148,15 +158,15 @@ def dose_moves(facts, sc, st, k, rows, m):
     for hepatic in range(2):
         place, limit = organ_limit(facts, sc, drug, hepatic == 1)
         if place >= 0 and 0 < limit < dose:
-            m = put(facts, sc, st, rows, m, at.REDUCE, drug, -1, limit)
+            m = put_on(facts, sc, st, rows, m, k, at.REDUCE, limit)
     levels = (row.dose_min, row.dose_usual, row.dose_max, np.round(dose * facts.parameters[CUT], 4))
     for level in levels:
         if 0 < level < dose:
-            m = put(facts, sc, st, rows, m, at.REDUCE, drug, -1, level)
+            m = put_on(facts, sc, st, rows, m, k, at.REDUCE, level)
         elif level > dose:
-            m = put(facts, sc, st, rows, m, at.INCREASE, drug, -1, level)
+            m = put_on(facts, sc, st, rows, m, k, at.INCREASE, level)
     higher = np.round(dose * facts.parameters[RAISE], 4)
-    return put(facts, sc, st, rows, m, at.INCREASE, drug, -1, higher) if higher <= row.dose_max else m
+    return put_on(facts, sc, st, rows, m, k, at.INCREASE, higher) if higher <= row.dose_max else m
 
 
 @compiled
@@ -170,11 +180,11 @@ def moves_of(facts, sc, st, k, rows, most, words):
         m = dose_moves(facts, sc, st, k, rows, 0)
         return drug_moves(facts, sc, st, k, rows, m, MOST_SWAPS, words)
     if sc.sub == at.ALTERNATIVE and st.group[k] == 0:
-        m = swap_moves(facts, sc, st, k, rows, 0, at.RECOMMEND, 3, words)
-        m = unfit_swaps(facts, sc, st, k, rows, m, at.RECOMMEND)
+        m = swap_moves(facts, sc, st, k, rows, 0, at.RECOMMEND, 3, words, True)
+        m = swap_moves(facts, sc, st, k, rows, m, at.RECOMMEND, ANY, words, False)
         if taper_in_force(facts, st, k) >= 0 or (st.tapering[k] and st.dose[k] > 0):
-            m = put(facts, sc, st, rows, m, at.TAPER, st.drug[k], -1, 0.0)
-        return put(facts, sc, st, rows, m, at.STOP, st.drug[k], -1, 0.0)
+            m = put_on(facts, sc, st, rows, m, k, at.TAPER, 0.0)
+        return put_on(facts, sc, st, rows, m, k, at.STOP, 0.0)
     return drug_moves(facts, sc, st, k, rows, 0, most, words)
 
 
@@ -267,12 +277,12 @@ def fix_moves(facts, sc, st, rows, w, count):
                 for hepatic in range(2):
                     place, limit = organ_limit(facts, sc, st.drug[k], hepatic == 1)
                     if place >= 0 and 0 < limit < st.dose[k]:
-                        m = put(facts, sc, st, rows, m, at.REDUCE, st.drug[k], -1, limit)
+                        m = put_on(facts, sc, st, rows, m, k, at.REDUCE, limit)
                 ceiling = facts.drug[st.drug[k]].dose_max
                 if 0 < ceiling < st.dose[k]:
-                    m = put(facts, sc, st, rows, m, at.REDUCE, st.drug[k], -1, ceiling)
+                    m = put_on(facts, sc, st, rows, m, k, at.REDUCE, ceiling)
             if sc.sub == at.ALTERNATIVE:
-                m = swap_moves(facts, sc, st, k, rows, m, at.RECOMMEND, 3, w.words)
+                m = swap_moves(facts, sc, st, k, rows, m, at.RECOMMEND, 3, w.words, True)
     return m
 
 
@@ -288,36 +298,26 @@ def illegal_moves(facts, sc, st, rows, stream):
     for _ in range(3):
         drug = common[below(stream, common.shape[0])]
         if slot_of(st, drug) < 0:
-            m = _refused(rows, m, at.STOP, drug, -1, 0.0, at.NOT_TAKEN)
+            m = write(rows, m, at.STOP, drug, -1, 0.0, at.NOT_TAKEN)
     for k in range(st.n):
         if not st.alive[k] or not st.product_known[k] or st.group[k] > 0:
             continue
         drug, row = st.drug[k], facts.drug[st.drug[k]]
         if row.profiled and st.dose[k] > 0 and row.dose_max > 0:
             above = np.round(max(row.dose_max, st.dose[k]) * 2, 4)
-            m = _refused(rows, m, at.INCREASE, drug, -1, above, at.ABOVE_MAXIMUM)
-            m = _refused(rows, m, at.REDUCE, drug, -1, np.round(st.dose[k] * 2, 4), at.NOT_A_REDUCTION)
+            m = write(rows, m, at.INCREASE, drug, -1, above, at.ABOVE_MAXIMUM)
+            m = write(rows, m, at.REDUCE, drug, -1, np.round(st.dose[k] * 2, 4), at.NOT_A_REDUCTION)
         other = below(stream, st.n)
         if other != k and st.alive[other] and st.product_known[other] and st.group[other] == 0:
             kind = at.RECOMMEND if sc.sub == at.ALTERNATIVE else at.SUBSTITUTE
-            m = _refused(rows, m, kind, drug, st.drug[other], 0.0, at.ALREADY_TAKEN)
+            m = write(rows, m, kind, drug, st.drug[other], 0.0, at.ALREADY_TAKEN)
         span = row.swap
         for place in range(span[0], span[1]):
             new = facts.swap[place].replacement
             if why_illegal(facts, sc, st, at.SUBSTITUTE, drug, new, 0.0) == at.ALLERGY:
                 kind = at.RECOMMEND if sc.sub == at.ALTERNATIVE else at.SUBSTITUTE
-                m = _refused(rows, m, kind, drug, new, 0.0, at.ALLERGY)
+                m = write(rows, m, kind, drug, new, 0.0, at.ALLERGY)
     return m
-
-
-@compiled
-def _refused(rows, m, kind, a, b, value, reason):
-    if m >= rows.shape[0]:
-        return m
-    row = rows[m]
-    row.kind, row.a, row.b, row.value, row.reason, row.number, row.priced = kind, a, b, value, reason, 0, 0
-    row.safety = row.dosing = row.burden = row.disease = row.worth = 0.0
-    return m + 1
 
 
 @compiled
@@ -331,5 +331,5 @@ def check_moves(facts, st, rows, m):
                 for i in range(m):
                     held = held or (rows[i].kind == at.ORDER and rows[i].a == place)
                 if not held:
-                    m = _refused(rows, m, at.ORDER, place, -1, 0.0, at.FINE)
+                    m = write(rows, m, at.ORDER, place, -1, 0.0, at.FINE)
     return m

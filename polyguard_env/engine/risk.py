@@ -10,11 +10,14 @@ from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.memory import rename, unite
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.rules import (
+    burden_findings,
+    dose_findings,
     duplicated,
     edge_between,
     in_force,
     left_of,
     pair_finding,
+    person_findings,
     present,
     regimen_findings,
     slot_findings,
@@ -36,18 +39,28 @@ def refresh_slot(facts, sc, st, k, w):
         unite(words, sc.tokens)
     else:
         rename(words, sc.tokens)
-    m = slot_findings(facts, sc, st, k, words, found, 0)
-    safety, dosing, burden, severe = 0.0, 0.0, 0.0, 0
+    st.own_safety[k], severe = _summed(facts, found, person_findings(facts, sc, st, k, found, 0))
+    st.own_burden[k], more = _summed(facts, found, burden_findings(facts, sc, st, k, words, found, 0))
+    st.own_severe[k], st.dose_severe[k] = severe + more, 0
+    refresh_dose(facts, sc, st, k, w)
+
+
+@compiled
+def _summed(facts, found, m):
+    """Weight of the first `m` findings, and how many of them are severe."""
+    total, severe = 0.0, 0
     for i in range(m):
-        weight = facts.parameters[WEIGHT + found[i].severity]
-        if found[i].category == at.ORGAN_DOSING:
-            dosing += weight
-        elif found[i].category == at.BURDEN:
-            burden += weight
-        else:
-            safety += weight
+        total += facts.parameters[WEIGHT + found[i].severity]
         severe += found[i].severity >= at.MAJOR
-    st.own_safety[k], st.own_dosing[k], st.own_burden[k], st.own_severe[k] = safety, dosing, burden, severe
+    return total, severe
+
+
+@compiled
+def refresh_dose(facts, sc, st, k, w):
+    """Work out again what hangs on the dose of one drug alone."""
+    st.own_dosing[k], severe = _summed(facts, w.found, dose_findings(facts, sc, st, k, w.found, 0))
+    st.own_severe[k] += severe - st.dose_severe[k]
+    st.dose_severe[k] = severe
     floor = lowest_dose(facts, sc, st.drug[k])
     st.floor[k] = floor if 0 < st.dose[k] < facts.parameters[ENOUGH] * floor else 0.0
     mark_stale(sc, st, k)
@@ -60,7 +73,7 @@ def lowest_dose(facts, sc, drug):
     if not row.profiled:
         return 0.0
     floor = row.dose_min
-    for hepatic in range(2):
+    for hepatic in range(2 if row.organs else 0):
         span = row.hepatic if hepatic == 1 else row.renal
         for place in range(span[0], span[1]):
             rule = facts.organ[place]
@@ -154,19 +167,22 @@ def share_treated(st, k):
 def untreated(facts, sc, st, place):
     """Priority of the treatment that one condition of the start has lost."""
     condition = sc.treated_condition[place]
-    kept = 0.0
+    kept, given = 0.0, np.int64(0)
     for k in range(st.n):
-        if not st.alive[k] or st.indication[k] != condition:
-            continue
-        treatment = facts.drug[st.drug[k]].treatment
+        given |= np.int64(st.alive[k] and st.indication[k] == condition) << np.int64(k)
+    rest = given
+    while rest:
+        k = lowest(rest)
+        rest &= rest - 1
         best = share_treated(st, k)
-        counted = False
-        for other in range(st.n):
-            if other != k and st.alive[other] and st.indication[other] == condition:
-                if facts.drug[st.drug[other]].treatment == treatment:
-                    share = share_treated(st, other)
-                    if share > best or (share == best and other < k):
-                        counted = True
+        others = given ^ (np.int64(1) << np.int64(k))
+        treatment, counted = facts.drug[st.drug[k]].treatment, False
+        while others:
+            other = lowest(others)
+            others &= others - 1
+            if facts.drug[st.drug[other]].treatment == treatment:
+                share = share_treated(st, other)
+                counted = counted or share > best or (share == best and other < k)
         if not counted:
             kept += best
     kept = min(kept, sc.treatments[place])

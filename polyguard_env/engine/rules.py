@@ -167,6 +167,14 @@ def slot_findings(facts, sc, st, k, words, found, m):
     Returns:
         The number of rows in use.
     """
+    m = person_findings(facts, sc, st, k, found, m)
+    m = dose_findings(facts, sc, st, k, found, m)
+    return burden_findings(facts, sc, st, k, words, found, m)
+
+
+@compiled
+def person_findings(facts, sc, st, k, found, m):
+    """Findings of one drug for this patient's conditions and genes; as `slot_findings`."""
     drug = st.drug[k]
     row = facts.drug[drug]
     bit = np.int64(1) << np.int64(k)
@@ -185,8 +193,17 @@ def slot_findings(facts, sc, st, k, words, found, m):
             elif rule.severity > found[held].severity:
                 found[held].severity, found[held].code = rule.severity, rule.rule
     if sc.genes > 0:
-        m = _gene_findings(facts, sc, drug, bit, found, m)
-    for hepatic in range(2):
+        return _gene_findings(facts, sc, drug, bit, found, m)
+    return m
+
+
+@compiled
+def dose_findings(facts, sc, st, k, found, m):
+    """Findings that hang on the dose of one drug: its limits for these organs, its ceiling; as `slot_findings`."""
+    drug = st.drug[k]
+    row = facts.drug[drug]
+    bit = np.int64(1) << np.int64(k)
+    for hepatic in range(2 if row.organs else 0):
         place, limit = organ_limit(facts, sc, drug, hepatic == 1)
         if place >= 0 and (limit == 0.0 or st.dose[k] > limit * 1.001):
             rule = facts.organ[place]
@@ -201,6 +218,15 @@ def slot_findings(facts, sc, st, k, words, found, m):
         _put(found, m, at.ORGAN_DOSING, severity, at.MAXIMUM, drug, -1, -1, bit)
         found[m].limit = row.dose_max
         m += 1
+    return m
+
+
+@compiled
+def burden_findings(facts, sc, st, k, words, found, m):
+    """Findings of one drug for this patient's age and falls; as `slot_findings`."""
+    drug = st.drug[k]
+    row = facts.drug[drug]
+    bit = np.int64(1) << np.int64(k)
     falls, avoid = -1, -1
     for place in range(row.burden[0], row.burden[1]):
         rule = facts.burden[place]
