@@ -24,10 +24,10 @@ OF_THREAD = ("work", "scratch")
 
 
 class Workspace:
-    """Spare memory of one thread: a WORK record and a state."""
+    """Spare memory of one thread: a WORK record for each episode that it steps abreast, and a state."""
 
     def __init__(self) -> None:
-        self.work = np.zeros(1, dtype=at.WORK)
+        self.work = np.zeros(at.ABREAST, dtype=at.WORK)
         self.scratch = np.zeros(1, dtype=at.STATE)
         arrays = (self.work, self.scratch)
         self.entries = [(at.CALL.span(name), at.CALL.entry(name, array)) for name, array in zip(OF_THREAD, arrays)]

@@ -68,33 +68,62 @@ def copy_state(to, st):
 
 
 @compiled
-def value_of(facts, sc, st, space, row):
+def value_of(facts, sc, st, w, after, row):
     """Work out what a legal move changes: fills the row's differences and its worth."""
     row.dosing = row.burden = row.disease = 0.0
     if sc.combinations == 0 and (
         no_op(row.kind) or row.kind == at.ORDER or row.kind == at.FETCH or row.kind == at.DECOMPOSE
     ):
-        row.safety = untouched(facts, sc, st, row.kind, row.a, space[0][0])
+        row.safety = untouched(facts, sc, st, row.kind, row.a, w)
         row.worth = row.safety - facts.parameters[COSTS[row.kind]]
         return
-    after = space[1][0]
     copy_state(after, st)
-    outcome(facts, sc, after, row.kind, row.a, row.b, row.value, space[0][0])
+    outcome(facts, sc, after, row.kind, row.a, row.b, row.value, w)
     row.safety, row.dosing = st.safety - after.safety, st.dosing - after.dosing
     row.burden, row.disease = st.burden - after.burden, st.disease - after.disease
     row.worth = row.safety + row.dosing + row.burden + row.disease - facts.parameters[COSTS[row.kind]]
 
 
 @compiled
-def enter(facts, sc, st, space):
+def enter(facts, sc, st, w, after):
     """Lay out and price the candidates of a state that has just been entered and assessed.
 
     Args:
-        space: as `workspace` makes it.
+        w: the workspace; its `listed` rows of `found` are the state's findings, where it is not negative.
+        after: room for a state.
     """
-    w = space[0][0]
+    survey(facts, sc, st, w, after)
+    lay_out(facts, sc, st, w)
+    price(facts, sc, st, w, after)
+
+
+@compiled
+def ended(sc, st):
+    """True once the agent finished or the budget is spent."""
+    return st.finished != 0 or st.step >= sc.budget
+
+
+@compiled
+def survey(facts, sc, st, w, after):
+    """First part of `enter`: the ways to fix what is wrong, priced, in the workspace's `fixes`."""
     st.candidates, st.best, st.gain = 0, 0, 0.0
-    if st.finished or st.step >= sc.budget:
+    if ended(sc, st) or sc.combinations > 0:
+        return
+    rows = w.fixes
+    w.counts[:] = -1
+    count = w.listed[0] if w.listed[0] >= 0 else list_findings(facts, sc, st, w)
+    w.fixed[0] = fix_moves(facts, sc, st, rows, w, count)
+    for i in range(w.fixed[0]):
+        row = rows[i]
+        if row.reason == 0 and row.kind != at.FETCH and row.kind != at.DECOMPOSE:
+            value_of(facts, sc, st, w, after, row)
+            row.priced = 1
+
+
+@compiled
+def lay_out(facts, sc, st, w):
+    """Second part of `enter`: what is on offer, in random order."""
+    if ended(sc, st):
         return
     stream = w.stream
     stream[0] = key_of(sc.key, st.seed, st.step)
@@ -102,13 +131,21 @@ def enter(facts, sc, st, space):
     if sc.combinations > 0:
         n = bandit(facts, sc, st, chosen, stream, w.order)
     else:
-        n = _clinical(facts, sc, st, space, chosen, stream)
+        n = _clinical(facts, sc, st, w, chosen, stream)
     _shuffle(chosen, n, w.rows[0], stream)
-    for i in range(n):
-        if chosen[i].reason == 0 and chosen[i].priced == 0:
-            value_of(facts, sc, st, space, chosen[i])
     _number(chosen, n, stream)
     st.candidates = n
+
+
+@compiled
+def price(facts, sc, st, w, after):
+    """Last part of `enter`: what is on offer and has no price yet is priced, and the best found."""
+    if ended(sc, st):
+        return
+    for i in range(st.candidates):
+        row = st.candidate[i]
+        if row.reason == 0 and row.priced == 0:
+            value_of(facts, sc, st, w, after, row)
     rank(facts, st)
 
 
@@ -160,24 +197,16 @@ def _number(chosen, n, stream):
 
 
 @compiled
-def _clinical(facts, sc, st, space, chosen, stream):
+def _clinical(facts, sc, st, w, chosen, stream):
     """Whatever is best is on offer: the best change of a drug, the best check, the best drug to add, what is unknown.
 
     Where there is none of them, one is drawn in its place.
     """
-    w = space[0][0]
-    rows = w.fixes
-    w.counts[:] = -1
-    count = w.listed[0] if w.listed[0] >= 0 else list_findings(facts, sc, st, w)
-    fixes = fix_moves(facts, sc, st, rows, w, count)
+    rows, fixes = w.fixes, w.fixed[0]
     anchor, check, start = -1, -1, -1
     for i in range(fixes):
         kind = rows[i].kind
-        if rows[i].reason or kind == at.FETCH or kind == at.DECOMPOSE:
-            continue
-        value_of(facts, sc, st, space, rows[i])
-        rows[i].priced = 1
-        if rows[i].worth <= LEAST_WORTH:
+        if not rows[i].priced or rows[i].worth <= LEAST_WORTH:
             continue
         if kind == at.ORDER:
             if check < 0 or rows[i].worth > rows[check].worth:

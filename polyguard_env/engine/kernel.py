@@ -8,7 +8,7 @@ import numpy as np
 
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.block_types import block_at
-from polyguard_env.engine.candidates import copy_state, enter, value_of
+from polyguard_env.engine.candidates import copy_state, ended, enter, lay_out, price, survey, value_of
 from polyguard_env.engine.compiled import compiled, entry
 from polyguard_env.engine.draws import key_of, mix, uniform
 from polyguard_env.engine.dynamics import apply, idle
@@ -66,20 +66,11 @@ def fill(facts, sc, st, seed, w):
 
 
 @compiled
-def begin(facts, sc, st, seed, space):
+def begin(facts, sc, st, seed, w, after):
     """Put a state at the start of a scenario and lay out its candidates."""
-    fill(facts, sc, st, seed, space[0][0])
-    space[0][0].listed[0] = -1
-    enter(facts, sc, st, space)
-
-
-@compiled
-def start(facts, sc, first, st, seed, space):
-    """As `begin`, from a state that was put at the start of the scenario before."""
-    copy_state(st, first)
-    st.seed = seed
-    space[0][0].listed[0] = -1
-    enter(facts, sc, st, space)
+    fill(facts, sc, st, seed, w)
+    w.listed[0] = -1
+    enter(facts, sc, st, w, after)
 
 
 @compiled
@@ -90,8 +81,7 @@ def worth_posing(x):
     move on every drug is tried, else those that answer a finding.
     """
     call, facts = x.call, x.facts
-    space = (call.work, call.scratch)
-    w, sc, st = call.work[0], call.scenarios[0], call.states[0]
+    w, after, sc, st = call.work[0], call.scratch[0], call.scenarios[0], call.states[0]
     fill(facts, sc, st, 0, w)
     count = list_findings(facts, sc, st, w)
     if not about_targets(x, w.found, count):
@@ -103,7 +93,7 @@ def worth_posing(x):
     w.counts[:] = -1
     for i in range(fix_moves(facts, sc, st, rows, w, count)):
         if rows[i].kind < at.ORDER:
-            value_of(facts, sc, st, space, rows[i])
+            value_of(facts, sc, st, w, after, rows[i])
             if settled(x, rows[i].worth):
                 return not sc.control
     if not sc.control:
@@ -111,7 +101,7 @@ def worth_posing(x):
     for k in range(st.n):
         moves = w.moves[k]
         for i in range(moves_on(facts, sc, st, k, w)):
-            value_of(facts, sc, st, space, moves[i])
+            value_of(facts, sc, st, w, after, moves[i])
             if settled(x, moves[i].worth):
                 return False
     return True
@@ -132,18 +122,17 @@ def draft(x):
 
 
 @compiled
-def restore(facts, sc, st, space):
+def restore(facts, sc, st, w, after):
     """Fill the caches and candidates of a state whose plain fields were just written."""
-    w = space[0][0]
     refresh_all(facts, sc, st, w)
     assess(facts, sc, st, w)
     w.listed[0] = -1
-    enter(facts, sc, st, space)
+    enter(facts, sc, st, w, after)
 
 
 @compiled
-def advance(facts, sc, st, choice, reasons, confidence, cited, hits, columns, space):
-    """Take one action in a state.
+def advance(facts, sc, st, choice, reasons, confidence, cited, hits, columns, w):
+    """Take one action in a state; the candidates of where it leads are not laid out.
 
     Args:
         columns: filled, shape (13,). The workspace's `events` hold this step's harm: day, finding row, severe.
@@ -151,7 +140,6 @@ def advance(facts, sc, st, choice, reasons, confidence, cited, hits, columns, sp
     Returns:
         (reward, reason bits, legal, number of events).
     """
-    w = space[0][0]
     reward, bits, legal = judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns)
     before = st.day
     if legal:
@@ -162,9 +150,7 @@ def advance(facts, sc, st, choice, reasons, confidence, cited, hits, columns, sp
     assess(facts, sc, st, w)
     st.total += reward
     st.last_reward = reward
-    ended = st.finished == 1 or st.step >= sc.budget
-    happened = harm(facts, sc, st, before, ended, w)
-    enter(facts, sc, st, space)
+    happened = harm(facts, sc, st, before, ended(sc, st), w)
     return reward, bits, legal, happened
 
 
@@ -268,13 +254,12 @@ def prices(facts, sc, st, w):
 
 
 @compiled
-def lessened(facts, sc, st, choice, space):
+def lessened(facts, sc, st, choice, w, after):
     """Findings of the state and of what a legal candidate leads to, for those who explain.
 
     Returns:
         The rows in use of the workspace's `before` and `after`.
     """
-    w, after = space[0][0], space[1][0]
     m = list_findings(facts, sc, st, w)
     copy_findings(w.found, w.before, m)
     copy_state(after, st)
@@ -293,30 +278,60 @@ def copy_findings(source, to, m):
 
 
 @compiled
-def advance_many(call, facts, space):
+def start_many(call, facts):
+    """Put the episodes of a call at the start of their scenarios, each from a state that was put there before."""
+    which, states = call.which, call.states
+    for first in range(call.span[0], call.span[1], at.ABREAST):
+        last = min(first + at.ABREAST, call.span[1])
+        for b in range(first, last):
+            copy_state(states[b], call.starts[which[b]])
+            states[b].seed = call.seeds[b]
+            call.work[b - first].listed[0] = -1
+        _enter_all(call, facts, first, last)
+
+
+@compiled
+def advance_many(call, facts):
     """Step the episodes of a call that are running; ended ones are left alone with a reward of NaN.
 
-    A choice of no candidate that comes without a reason counts as unreadable. The call's `counts` are those of the last
+    A few at a time, part by part, so that the code of a part and the states it works on stay in the nearest caches. A
+    choice of no candidate that comes without a reason counts as unreadable. The call's `counts` are those of the last
     episode: reason bits, legal, events.
     """
     which, scenarios, states = call.which, call.scenarios, call.states
     choices, reasons, done = call.choices, call.reasons, call.done
     rewards, counts, columns = call.rewards, call.counts, call.columns
     confidence, cited, hits = call.confidence, call.cited, call.hits
-    for b in range(call.span[0], call.span[1]):
-        st, sc = states[b], scenarios[which[b]]
-        if st.finished or st.step >= sc.budget:
-            rewards[b], done[b] = np.nan, 1
-            continue
-        choice, noted = choices[b], reasons[b]
-        if choice < 0 or choice >= st.candidates:
-            choice = -1
-            if noted == 0:
-                noted = np.int64(1) << np.int64(at.UNREADABLE)
-        rewards[b], counts[0], counts[1], counts[2] = advance(
-            facts, sc, st, choice, noted, confidence[b], cited[b], hits[b], columns[b], space
-        )
-        done[b] = st.finished == 1 or st.step >= sc.budget
+    for first in range(call.span[0], call.span[1], at.ABREAST):
+        last = min(first + at.ABREAST, call.span[1])
+        for b in range(first, last):
+            st, sc = states[b], scenarios[which[b]]
+            if ended(sc, st):
+                rewards[b], done[b] = np.nan, 1
+                continue
+            choice, noted = choices[b], reasons[b]
+            if choice < 0 or choice >= st.candidates:
+                choice = -1
+                if noted == 0:
+                    noted = np.int64(1) << np.int64(at.UNREADABLE)
+            w = call.work[b - first]
+            rewards[b], counts[0], counts[1], counts[2] = advance(
+                facts, sc, st, choice, noted, confidence[b], cited[b], hits[b], columns[b], w
+            )
+            done[b] = ended(sc, st)
+        _enter_all(call, facts, first, last)
+
+
+@compiled
+def _enter_all(call, facts, first, last):
+    """As `enter`, of the episodes from one to before another; each has a workspace of its own."""
+    which, scenarios, states, work, after = call.which, call.scenarios, call.states, call.work, call.scratch[0]
+    for b in range(first, last):
+        survey(facts, scenarios[which[b]], states[b], work[b - first], after)
+    for b in range(first, last):
+        lay_out(facts, scenarios[which[b]], states[b], work[b - first])
+    for b in range(first, last):
+        price(facts, scenarios[which[b]], states[b], work[b - first], after)
 
 
 @compiled
@@ -341,26 +356,23 @@ def run(operation, address):
         return
     call = call_at(address)
     facts, scenarios, states, counts = call.facts, call.scenarios, call.states, call.counts
-    space = (call.work, call.scratch)
-    first, w = call.span[0], call.work[0]
+    first, w, after = call.span[0], call.work[0], call.scratch[0]
     sc, st = scenarios[call.which[first]], states[first]
     if operation == PREPARE:
         for b in range(first, call.span[1]):
             fill(facts, scenarios[call.which[b]], states[b], 0, w)
     elif operation == START:
-        for b in range(first, call.span[1]):
-            which = call.which[b]
-            start(facts, scenarios[which], call.starts[which], states[b], call.seeds[b], space)
+        start_many(call, facts)
     elif operation == BEGIN:
         for b in range(first, call.span[1]):
-            begin(facts, scenarios[call.which[b]], states[b], call.seeds[b], space)
+            begin(facts, scenarios[call.which[b]], states[b], call.seeds[b], w, after)
     elif operation == ADVANCE:
-        advance_many(call, facts, space)
+        advance_many(call, facts)
     elif operation == RESTORE:
-        restore(facts, sc, st, space)
+        restore(facts, sc, st, w, after)
     elif operation == PRICES:
         counts[0] = prices(facts, sc, st, w)
     elif operation == LESSENED:
-        counts[0], counts[1] = lessened(facts, sc, st, call.choices[first], space)
+        counts[0], counts[1] = lessened(facts, sc, st, call.choices[first], w, after)
     elif operation == UNREADABLE:
         _unreadable(call, facts, sc, st)

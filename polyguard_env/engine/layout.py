@@ -19,6 +19,8 @@ COMBINATIONS = 16
 FINDINGS = 320
 FIXES = 96
 MOVES = 24
+# Episodes that one thread steps part by part, each with a workspace of its own.
+ABREAST = 16
 HYPEREDGES = 63
 SIDES = 4
 TOKEN_WORDS = 8
@@ -96,9 +98,9 @@ DIFFICULTY = {"easy": 0, "medium": 1, "hard": 2}
 
 f8, i8, i4, i2, i1 = np.float64, np.int64, np.int32, np.int16, np.int8
 
-# A bit each: `sides` the combinations a drug is a side of; `gives`, `joins` and `bars` the rules on missing drugs of which
-# it is what is missing, what has to be there and what rules them out; `needs` the measurements it calls for; `against`
-# the conditions that some rule on it is about.
+# A bit each: `sides` the combinations a drug is a side of; `gives`, `joins` and `bars` the rules on missing drugs of
+# which it is what is missing, what has to be there and what rules them out; `needs` the measurements it calls for;
+# `against` the conditions that some rule on it is about.
 DRUG = np.dtype(
     [
         ("tokens", i8, (TOKEN_WORDS,)), ("sides", i8, (SIDES,)), ("gives", i8, (OMISSION_WORDS,)),
@@ -157,9 +159,9 @@ CANDIDATE_FIELDS = [
     ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("worth", f8), ("priced", i1),
 ]  # fmt: skip
 CANDIDATE = np.dtype(CANDIDATE_FIELDS, align=True)
-# What a state caches: `pair` what two slots do to each other, the lower first, as `risk.pair_code` writes it, valid where
-# the `links` of the first have the second's bit; `lost` the priority of treatment lost by condition treated at the
-# start, to be worked out again where `stale` has its bit; `own_severe` the severe findings of a drug on its own, of
+# What a state caches: `pair` what two slots do to each other, the lower first, as `risk.pair_code` writes it, valid
+# where the `links` of the first have the second's bit; `lost` the priority of treatment lost by condition treated at
+# the start, to be worked out again where `stale` has its bit; `own_severe` the severe findings of a drug on its own, of
 # which `dose_severe` hang on its dose; `gap` what is not known, `load` that of the regimen as a whole.
 STATE = np.dtype(
     [
@@ -198,7 +200,8 @@ FINDING = np.dtype(
         ("a", i4), ("b", i4), ("code", i4), ("measurement", i2), ("slots", i8), ("limit", f8), ("weight", f8),
     ]
 )  # fmt: skip
-# `listed`: rows of `found` when they are the findings of the state that is entered next, else -1.
+# `listed`: rows of `found` when they are the findings of the state that is entered next, else -1; `fixed`: those of
+# `fixes`.
 WORK = np.dtype(
     [
         ("found", FINDING, (FINDINGS,)), ("before", FINDING, (FINDINGS,)), ("after", FINDING, (FINDINGS,)),
@@ -208,7 +211,7 @@ WORK = np.dtype(
         ("stream", i8, (1,)), ("order", i8, (64,)), ("able", i8, (64,)), ("totals", f8, (16,)), ("lines", i8, (8,)),
         ("column", i8, (4,)), ("counts", i8, (SLOTS,)), ("kinds", i8, (SLOTS,)),
         ("columns", f8, (13,)), ("prices", f8, (CANDIDATES,)),
-        ("events", i8, (64, 3)), ("listed", i8, (1,)),
+        ("events", i8, (64, 3)), ("listed", i8, (1,)), ("fixed", i8, (1,)),
     ],
     align=True,
 )  # fmt: skip

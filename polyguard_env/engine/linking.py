@@ -76,6 +76,13 @@ class WholeLibrary(JITCodeLibrary):  # type: ignore[misc]
             self._final_module.link_in(module, preserve=True)
         super().finalize()
 
+    def _optimize_final_module(self) -> None:
+        # Nobody else calls the parts: the optimiser may change what they take and give.
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == llvm.Linkage.linkonce_odr:
+                function.linkage = llvm.Linkage.internal
+        super()._optimize_final_module()
+
 
 class _Place(LoweringPass):  # type: ignore[misc]
     """Puts what is lowered next into a library of one of the two kinds."""
