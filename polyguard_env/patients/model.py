@@ -20,7 +20,8 @@ class RegimenItem:
         entered: name under which a list had it ("Norco 5/325"); "" when it was not read from one.
         product: number of the list's entry when that is a combination product, the same for all its ingredients;
             0 for a drug on its own.
-        note: why a dose that was given is not known; "" otherwise.
+        note: why a dose that was given is not known, and what of it was read in a way worth saying; "" otherwise.
+        interval: days between two doses (7 for a weekly tablet, 0.5 for one twice a day); 0 when it is not told.
     """
 
     drug_id: str
@@ -30,6 +31,7 @@ class RegimenItem:
     entered: str = ""
     product: int = 0
     note: str = ""
+    interval: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from polyguard_env.knowledge.allergens import allergy_ids, near_allergens
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.checks import LONGEST_TEXT, in_range, text
+from polyguard_env.patients.directed import directed_items, named_drugs
 from polyguard_env.patients.doses import Told, doses_of
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.json_text import read_json
@@ -32,7 +33,8 @@ OTHERS = frozenset(
     {"patient_id", "sex", "conditions", "measurements", "allergies", "genotype", "child_pugh", "regimen"}
 )
 ITEM_FIELDS = frozenset(
-    {"drug", "drug_id", "dose", "unit", "strength", "parts", "indication", "days", "entered", "product", "note"}
+    {"drug", "drug_id", "dose", "unit", "strength", "parts", "indication", "days", "entered", "product", "note",
+     "directions", "interval"}
 )
 MOST_ENTRIES = 500
 MOST_BYTES = 8 * 2**20
@@ -251,22 +253,25 @@ def allergy(name: Any, field: str, knowledge: KnowledgeBase) -> tuple[str, ...]:
     return found
 
 
-def listed_drugs(names: Sequence[str], knowledge: KnowledgeBase, field: str) -> tuple[RegimenItem, ...]:
-    """The regimen of a plain list of names at unknown doses; a name listed twice is taken twice.
+def listed_drugs(
+    names: Sequence[str], knowledge: KnowledgeBase, field: str, weight: float | None = None
+) -> tuple[RegimenItem, ...]:
+    """The regimen of a plain list; a name listed twice is taken twice.
 
     Args:
-        names: names, brands or combinations; empty ones are passed over.
+        names: names, brands or combinations, perhaps with directions ("furosemide 40 mg 1 tab BID"); empty ones are
+            passed over. Without directions the dose is unknown.
         field: what an error calls the list.
+        weight: kg, for doses per kg.
 
     Raises:
-        PolyGuardError: an unknown name.
+        PolyGuardError: an unknown name, or an impossible dose.
     """
     return tuple(
         item
         for place, name in enumerate(names)
         if name.strip()
-        for drugs in (resolve_drug(name.strip(), knowledge, f"{field}[{place}]"),)
-        for item in entry_items(name.strip(), dict.fromkeys(drugs), place, knowledge.names.is_product(drugs))
+        for item in directed_items(name.strip(), place, knowledge, f"{field}[{place}]", weight)
     )
 
 
@@ -277,6 +282,8 @@ def items_from(entry: Any, place: int, knowledge: KnowledgeBase, weight: float) 
         weight: kg, for doses per kg.
     """
     where = f"regimen[{place}]"
+    if isinstance(entry, str) and entry.strip():
+        return directed_items(entry, place, knowledge, where, weight)
     item = {"drug": entry} if isinstance(entry, str) else entry
     if not isinstance(item, dict) or not (item.get("drug") or item.get("drug_id")):
         raise PolyGuardError(where, entry, 'write a drug name or {"drug": name, "dose": a day, "unit": unit}')
@@ -285,13 +292,21 @@ def items_from(entry: Any, place: int, knowledge: KnowledgeBase, weight: float) 
             raise PolyGuardError(f"{where}.{name}", item[name], f"remove it; use {', '.join(sorted(ITEM_FIELDS))}")
     field = f"{where}.{'drug' if item.get('drug') else 'drug_id'}"
     name = item.get("drug") or item["drug_id"]
-    drugs = resolve_drug(name, knowledge, field)
+    drugs = named_drugs(text(field, name), knowledge, field)
     days = int(in_range(f"{where}.days", item.get("days", 365), 0, 36500, "days"))
     indication = condition(item["indication"], f"{where}.indication") if item.get("indication") else ""
+    if item.get("directions"):
+        if item.get("dose") is not None or item.get("parts"):
+            raise PolyGuardError(f"{where}.directions", item["directions"], "give either directions or dose, not both")
+        told = text(f"{where}.directions", item["directions"])
+        return directed_items(name, place, knowledge, where, weight, indication, days, drugs, told)
+    if all(not item.get(name) for name in ("parts", "entered", "product")) and item.get("dose") is None:
+        return directed_items(name, place, knowledge, where, weight, indication, days, drugs)
     doses = doses_of(item, drugs, where, knowledge, weight)
     known = {drug_id: told.dose for drug_id, told in doses.items()}
     found = entry_items(name, known, place, knowledge.names.is_product(drugs), indication, days)
-    found = [replace(one, note=_note(item, doses[one.drug_id], where)) for one in found]
+    interval = in_range(f"{where}.interval", item.get("interval", 0.0), 0.0, 3660.0, "days")
+    found = [replace(one, note=_note(item, doses[one.drug_id], where), interval=interval) for one in found]
     if not (item.get("entered") or item.get("product")):
         return found
     # An exported patient holds the ingredients one by one, with the entry that each came from.
@@ -320,7 +335,7 @@ def products_exist(items: Sequence[RegimenItem], knowledge: KnowledgeBase) -> No
 
 
 def _note(item: Mapping[str, Any], told: Told, where: str) -> str:
-    """Why a dose is unknown: told by its unit, or by the patient's export."""
-    if told.note or told.dose is not None or not item.get("note"):
+    """Why a dose is unknown and how it was read: told by its unit, or by the patient's export."""
+    if told.note or not item.get("note"):
         return told.note
     return text(f"{where}.note", item["note"])

@@ -17,6 +17,7 @@ from polyguard_env.risk.contradictions import kidney_function, warnings_of
 from polyguard_env.risk.entries import Pair, Repeated, merged, repeated, same_ingredient_findings, within_products
 from polyguard_env.risk.findings import Finding, RiskReport, worst_first
 from polyguard_env.risk.genes import gene_findings
+from polyguard_env.risk.intervals import interval_findings
 from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.local_use import eased, local_routes
 
@@ -74,6 +75,7 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     # Not in the environment's inner loop: nobody there takes what they are allergic to, and no genotype is shown.
     regimen = merged(systemic, repeated(systemic, index))
     findings += gene_findings(patient, regimen, index) + allergy_findings(patient, patient.regimen, index)
+    findings += interval_findings(patient.regimen, index)
     return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint, warnings_of(patient))
 
 

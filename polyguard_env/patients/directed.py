@@ -1,0 +1,256 @@
+"""Entries of a medication list with their directions, as regimen items: "furosemide 40 mg 1 tab BID" is 80 mg a day.
+
+The words are read by `directions.py`, units by `doses.py`. Without a doubt or not at all: where the daily dose cannot be
+told, it is unknown and the item's note says why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import permutations
+from math import log
+
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.patients.checks import text
+from polyguard_env.patients.direction_words import NUM, number
+from polyguard_env.patients.directions import Directions, Intake, directions
+from polyguard_env.patients.doses import Told, read_dose
+from polyguard_env.patients.entries import entry_items, forms_of, route_of
+from polyguard_env.patients.model import RegimenItem
+
+# Another order of a product's strengths must be this many times less likely to be passed over.
+ORDER_FACTOR = 4.0
+SEPARATORS = re.compile(r"[\n;]+|,(?!\d)|(?<!\d),")
+BARE_STRENGTHS = re.compile(rf"(?<![\w./-]){NUM}(?:\s*[/-]\s*{NUM})+(?![\w/-])")
+ONE_AMOUNT = re.compile(rf"{NUM}\s*(?:mg|mcg|ug|g|units?|mmol|meq)\b", re.IGNORECASE)
+TINY, HALF_DAY = 1e-9, 0.5
+
+
+def entries_of(text: str) -> list[str]:
+    """The entries of a list in one text: separated by line ends, semicolons or commas.
+
+    A comma inside a number ("1,000 mg") separates nothing, and neither does one before words that are directions alone
+    ("20 units, at bedtime").
+    """
+    found: list[str] = []
+    for piece in SEPARATORS.split(text):
+        entry = piece.strip()
+        if entry and found and not directions(entry).names:
+            found[-1] = f"{found[-1]}, {entry}"
+        elif entry:
+            found.append(entry)
+    return found
+
+
+def named_drugs(entry: str, knowledge: KnowledgeBase, field: str) -> tuple[str, ...]:
+    """The drugs of an entry (several for a combination product), by its whole text or by what precedes directions.
+
+    Raises:
+        PolyGuardError: no drug has this name; near names are suggested, never taken.
+    """
+    told = text(field, entry).strip()
+    names = (told, *directions(told).names)
+    for name in names:
+        if found := knowledge.resolve_all(name):
+            return found
+    near = list(dict.fromkeys(one for name in names for one in knowledge.suggest(name)))[:3]
+    raise PolyGuardError(field, entry, f"check the spelling; known names near it: {', '.join(near) or 'none'}")
+
+
+def directed_items(
+    entry: str, place: int, knowledge: KnowledgeBase, field: str, weight: float | None = None, indication: str = "",
+    days: int = 365, drugs: Sequence[str] = (), told: str = "",
+) -> list[RegimenItem]:  # fmt: skip
+    """The items of one entry, with the daily doses its directions give.
+
+    Args:
+        entry: name and perhaps directions. told: directions apart from the name.
+        place: place of the entry in its list, from 0. field: what an error calls it.
+        weight: kg, for doses per kg.
+        drugs: drugs of the entry where they are known already.
+
+    Raises:
+        PolyGuardError: an unknown name, or a dose or frequency that is impossible.
+    """
+    drugs = tuple(drugs) or named_drugs(entry, knowledge, field)
+    line = f"{entry} {told}".strip()
+    by_name = _by_name(line, drugs, knowledge) if len(drugs) > 1 else {}
+    read = directions(ONE_AMOUNT.sub(" ", line) if by_name else line, len(drugs))
+    if read.impossible:
+        raise PolyGuardError(f"{field}.directions", line, f"{read.unclear}: check how often it is taken")
+    doses = {drug: Told(*_dose(line, read, drug, drugs, by_name, knowledge, field, weight)) for drug in drugs}
+    items = entry_items(
+        entry, {drug: dose.dose for drug, dose in doses.items()}, place, knowledge.names.is_product(drugs), indication, days
+    )
+    said = [f"{line[:80]}: {note}" for note in read.notes]
+    found = []
+    for at, item in enumerate(items):
+        told_of_dose = [doses[item.drug_id].note] if doses[item.drug_id].note else []
+        note = "; ".join(dict.fromkeys([*told_of_dose, *(said if at == 0 else [])]))
+        found.append(replace(item, note=note, interval=_interval(read)))
+    return found
+
+
+def _interval(read: Directions) -> float:
+    """Days between two doses; 0 when it is not told."""
+    times = [intake.per_day for intake in read.intakes if intake.per_day]
+    return round(1.0 / sum(times), 4) if times and not read.unclear else 0.0
+
+
+def _dose(
+    line: str, read: Directions, drug: str, drugs: Sequence[str], by_name: Mapping[str, tuple[float, str]],
+    knowledge: KnowledgeBase, field: str, weight: float | None,
+) -> tuple[float | None, str]:  # fmt: skip
+    """Daily dose in the drug's unit, or None and why; a known dose may have a note as well."""
+    short = f"{line[:80]}: daily dose of {drug.replace('_', ' ')} not known"
+    if read.unclear:
+        return None, f"{short}: {read.unclear}"
+    if not read.intakes:
+        return None, f"{short}: how often it is taken is not said" if by_name else ""
+    untimed = [intake for intake in read.intakes if intake.per_day is None]
+    if untimed and read.most is None:
+        strength = ONE_AMOUNT.search(line)
+        what = f"{strength[0]} is a strength" if strength else "a number of pieces is told"
+        when = "as needed, and how often is not said" if read.as_needed else "how often it is taken is not said"
+        return (None, f"{short}: {what}; {when}") if strength or read.as_needed or untimed[0].pieces else (None, "")
+    profile = knowledge.drugs[drug].profile
+    if profile is None:
+        return None, f"{short}: it has no profile whose unit a dose could be given in"
+    if away := _other_route(line, read, profile.routes):
+        return None, f"{short}: it is given {away}, and the doses known are {' or '.join(profile.routes)} ones"
+    total, notes = 0.0, []
+    for intake in read.intakes:
+        dose, note = _of_intake(intake, line, drug, drugs, by_name, knowledge, field, weight)
+        if dose is None:
+            return None, f"{short}: {note}"
+        total += dose if intake.per_day is not None else 0.0
+    if read.most is not None:
+        most, note = _most(read, line, drug, drugs, by_name, knowledge, field, weight)
+        if most is None:
+            return None, f"{short}: {note}"
+        if untimed or most < total:
+            total = most
+            notes.append(f"{line[:80]}: counts at the most told for a day, {most:g} {profile.dose_unit}")
+    if read.as_needed:
+        notes.append(f"{line[:80]}: as needed, counts at its most, {total:g} {profile.dose_unit} a day")
+    return total, "; ".join(notes)
+
+
+def _of_intake(
+    intake: Intake, line: str, drug: str, drugs: Sequence[str], by_name: Mapping[str, tuple[float, str]],
+    knowledge: KnowledgeBase, field: str, weight: float | None,
+) -> tuple[float | None, str]:  # fmt: skip
+    """Daily dose of one intake in the drug's unit, or None and why."""
+    pieces = 1.0 if intake.pieces is None else intake.pieces
+    per_day = 1.0 if intake.per_day is None else intake.per_day
+    amount, unit = None, intake.unit
+    if drug in by_name:
+        amount, unit = by_name[drug]
+    elif len(drugs) > 1:
+        numbers, unit = (intake.numbers, unit) if len(intake.numbers) > 1 else (_bare(line, len(drugs)), "mg")
+        if not numbers:
+            return None, "the strength of each ingredient is not told"
+        shares, note = _shares(numbers, unit, drugs, knowledge)
+        if shares is None:
+            return None, note
+        amount = shares[drugs.index(drug)]
+    elif intake.numbers:
+        amount = intake.numbers[0]
+    item: dict[str, object] = {"dose": pieces * per_day, "unit": intake.form or "piece"}
+    if amount is not None:
+        item = {"dose": amount * pieces * per_day, "unit": unit}
+    elif intake.pieces is None:
+        return None, "how much of it is taken is not told"
+    elif not intake.form:
+        return None, "the strength of one piece is not told"
+    if intake.strength:
+        item["strength"] = intake.strength
+    if not float(str(item["dose"])) > TINY:
+        raise PolyGuardError(f"{field}.dose", line, "a dose of 0 is none; remove the entry or write what is taken")
+    dose, note = read_dose(item, drug, field, knowledge, weight)
+    if dose is None and intake.form and amount is None and not intake.strength:
+        note = f"the strength of one {intake.form} is not told"
+    return dose, note
+
+
+def _most(
+    read: Directions, line: str, drug: str, drugs: Sequence[str], by_name: Mapping[str, tuple[float, str]],
+    knowledge: KnowledgeBase, field: str, weight: float | None,
+) -> tuple[float | None, str]:  # fmt: skip
+    """The most of a day in the drug's unit: told as amount, as pieces or as number of intakes."""
+    assert read.most is not None
+    first, most = read.intakes[0], read.most
+    if most.unit == "times":
+        limit = replace(first, per_day=most.number)
+    elif ONE_AMOUNT.match(f"1 {most.unit}"):
+        limit = Intake((most.number,), most.unit, per_day=1.0)
+        if len(drugs) > 1:
+            return None, f"{most.number:g} {most.unit} a day is not told for each ingredient"
+    elif first.numbers and first.pieces is None and not by_name:
+        limit = replace(first, pieces=most.number, per_day=1.0)
+    else:
+        limit = replace(first, pieces=most.number, form=first.form or most.unit, per_day=1.0)
+    return _of_intake(limit, line, drug, drugs, by_name, knowledge, field, weight)
+
+
+def _other_route(line: str, read: Directions, routes: Sequence[str]) -> str:
+    """The route of an entry where the doses of the profile are not of that route; "" otherwise."""
+    if not routes:
+        return ""
+    route = route_of(RegimenItem("", entered=line), routes)
+    if route == "systemic" and (read.form == "patch" or read.route == "transdermal" or "patch" in forms_of(line)):
+        route = "transdermal"
+    if route == "systemic" and read.route in ("sublingual", "iv", "rectal"):
+        return "" if read.route in routes else read.route
+    if route == "nebulised" and "inhaled" in routes:
+        return "nebulised"
+    return "" if route == "systemic" or route in routes else route
+
+
+def _bare(line: str, ingredients: int) -> tuple[float, ...]:
+    """Strengths of a product without unit ("Norco 5/325"): those of tablets are in mg."""
+    for match in BARE_STRENGTHS.finditer(line):
+        numbers = tuple(number(part) for part in re.findall(NUM, match[0]))
+        if len(numbers) == ingredients:
+            return numbers
+    return ()
+
+
+def _by_name(line: str, drugs: Sequence[str], knowledge: KnowledgeBase) -> dict[str, tuple[float, str]]:
+    """Strengths told after each ingredient ("acetaminophen 325 mg / hydrocodone 5 mg"); empty unless all are."""
+    found: dict[str, tuple[float, str]] = {}
+    place = 0
+    for match in ONE_AMOUNT.finditer(line):
+        named = knowledge.resolve_all(line[place : match.start()].strip(" /+,-"))
+        place = match.end()
+        if len(named) == 1 and named[0] in drugs:
+            value, unit = re.match(rf"({NUM})\s*(\w+)", match[0]).groups()  # type: ignore[union-attr]
+            found[named[0]] = (number(value), unit.lower())
+    return found if set(found) == set(drugs) else {}
+
+
+def _shares(
+    numbers: Sequence[float], unit: str, drugs: Sequence[str], knowledge: KnowledgeBase
+) -> tuple[tuple[float, ...] | None, str]:
+    """Strengths in the order of the ingredients, or None when another order is about as likely."""
+    base = {"mcg": 1e-3, "ug": 1e-3, "g": 1e3}.get(unit, 1.0)
+
+    def unlikely(order: Sequence[float]) -> float:
+        cost = 0.0
+        for drug, value in zip(drugs, order, strict=True):
+            profile = knowledge.drugs[drug].profile
+            if profile is not None and profile.dose_usual > 0:
+                own = {"mcg": 1e-3, "ug": 1e-3, "g": 1e3}.get(profile.dose_unit, 1.0)
+                cost += abs(log(value * base / (profile.dose_usual * own / (profile.doses_per_day or 1.0))))
+        return cost
+
+    told = tuple(numbers)
+    if any(value <= 0 for value in told):
+        return None, "a strength of 0 is none"
+    best = min(permutations(told), key=unlikely)
+    if best != told and unlikely(told) > unlikely(best) + log(ORDER_FACTOR):
+        return None, f"which of {'/'.join(f'{value:g}' for value in told)} is which ingredient is not clear"
+    return told, ""
