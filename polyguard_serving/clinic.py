@@ -59,7 +59,9 @@ def review(drugs: Sequence[str] = (), patient: dict[str, Any] | None = None) -> 
     knowledge = KnowledgeBase.default()
     assumed = patient if patient else TYPICAL | {"regimen": list(drugs)}
     report = review_regimen(patient_from(assumed, knowledge), knowledge).to_dict()
-    return report | {"assumed": "" if patient else "a woman of 75 years, 70 kg, 165 cm, doses unknown"}
+    return report | {
+        "assumed": "" if patient else "a woman of 75 years, 70 kg, 165 cm; doses as far as the list tells them"
+    }
 
 
 def check_interactions(drugs: Sequence[str]) -> dict[str, Any]:

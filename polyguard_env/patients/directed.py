@@ -63,6 +63,7 @@ def named_drugs(entry: str, knowledge: KnowledgeBase, field: str) -> tuple[str, 
 def directed_items(
     entry: str, place: int, knowledge: KnowledgeBase, field: str, weight: float | None = None, indication: str = "",
     days: int = 365, drugs: Sequence[str] = (), told: str = "",
+    product: bool | None = None,
 ) -> list[RegimenItem]:  # fmt: skip
     """The items of one entry, with the daily doses its directions give.
 
@@ -70,7 +71,7 @@ def directed_items(
         entry: name and perhaps directions. told: directions apart from the name.
         place: place of the entry in its list, from 0. field: what an error calls it.
         weight: kg, for doses per kg.
-        drugs: drugs of the entry where they are known already.
+        drugs: drugs of the entry where they are known already. product: whether they are sold as one product.
 
     Raises:
         PolyGuardError: an unknown name, or a dose or frequency that is impossible.
@@ -82,9 +83,8 @@ def directed_items(
     if read.impossible:
         raise PolyGuardError(f"{field}.directions", line, f"{read.unclear}: check how often it is taken")
     doses = {drug: Told(*_dose(line, read, drug, drugs, by_name, knowledge, field, weight)) for drug in drugs}
-    items = entry_items(
-        entry, {drug: dose.dose for drug, dose in doses.items()}, place, knowledge.names.is_product(drugs), indication, days
-    )
+    one = knowledge.names.is_product(drugs) if product is None else product
+    items = entry_items(entry, {drug: dose.dose for drug, dose in doses.items()}, place, one, indication, days)
     said = [f"{line[:80]}: {note}" for note in read.notes]
     found = []
     for at, item in enumerate(items):

@@ -38,7 +38,9 @@ AMOUNT = re.compile(
     rf"(?P<values>{GROUP}(?:\s*(?:-|to|or|/|\+)\s*(?!{NUM}\s*(?:ml|l|cc)s?\b){GROUP})*)(?:{PER})?", re.IGNORECASE
 )
 EACH = re.compile(rf"(?P<number>{NUM})\s*(?P<unit>{UNIT})?")
-COUNT = re.compile(rf"(?P<low>{PIECES}|\b(?:iv|i{{1,3}})\b|\ban?\b)(?:\s*(?:-|to|or)\s*(?P<high>{PIECES}))?\s*(?P<of>x|of)?\s*")
+COUNT = re.compile(
+    rf"(?P<low>{PIECES}|\b(?:iv|i{{1,3}})\b|\ban?\b)(?:\s*(?:-|to|or)\s*(?P<high>{PIECES}))?\s*(?P<of>x|of)?\s*"
+)
 TIMES_DOSE = re.compile(rf"(?P<low>{PIECES})\s*x\s*(?=[\d.])")
 DOSE_TIMES = re.compile(
     rf"x\s*(?P<low>{PIECES})(?![\w/])(?!\s*(?:days?|d|weeks?|wks?|months?|hours?|h|daily|a day|per|/|times)\b)"
@@ -155,7 +157,9 @@ def tokens(line: str) -> list[Token]:
         token = next(_tokens_at(line, place, found), None) if not _inside_word(line, place) else None
         if token is None:
             match = WORD.match(line, place)
-            token = Token("word", match[0], place, match.end()) if match else Token("word", line[place], place, place + 1)
+            token = (
+                Token("word", match[0], place, match.end()) if match else Token("word", line[place], place, place + 1)
+            )
         found.append(token)
         place = max(token.end, place + 1)
     return found

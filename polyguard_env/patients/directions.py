@@ -164,11 +164,15 @@ def error_prone(line: str, body: str) -> list[str]:
     found = []
     for row in read_fragments("error_prone"):
         written = row["written"]
-        pattern = {"u": r"\d\s*u\b", "trailing zero": r"(?<![\d.])\d+\.0+(?!\d)", "naked decimal point": r"(?<![\d])\.\d"}.get(
-            written, rf"(?<![a-z]){re.escape(written)}(?![a-z])"
-        )
+        pattern = {
+            "u": r"\d\s*u\b",
+            "trailing zero": r"(?<![\d.])\d+\.0+(?!\d)",
+            "naked decimal point": r"(?<![\d])\.\d",
+        }.get(written, rf"(?<![a-z]){re.escape(written)}(?![a-z])")
         if re.search(pattern, line.lower() if written == "µg" else body):
-            found.append(f"{written} is read as {row['means']}; it is often misread as {row['misread_as']}: write it out")
+            found.append(
+                f"{written} is read as {row['means']}; it is often misread as {row['misread_as']}: write it out"
+            )
     return found
 
 
@@ -251,9 +255,13 @@ def _parts(body: Sequence[Token]) -> tuple[list[_Part], Token | None]:
     for at, token in enumerate(body):
         after = body[at + 1] if at + 1 < len(body) else None
         part = parts[-1]
-        if token.kind == "amount" and (token.units[-1] == "%" or token.per and not DAY.match(token.per) and not RATE.match(token.per) and (
-            token.per.partition("/")[0] != "kg"
-        )):
+        if token.kind == "amount" and (
+            token.units[-1] == "%"
+            or token.per
+            and not DAY.match(token.per)
+            and not RATE.match(token.per)
+            and (token.per.partition("/")[0] != "kg")
+        ):
             if strength is not None and strength.text != token.text:
                 raise _Unclear("two strengths are told")
             strength = token

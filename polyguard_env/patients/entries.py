@@ -9,6 +9,7 @@ from functools import lru_cache
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.names import normalise, readings
 from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.patients.directions import directions
 from polyguard_env.patients.model import RegimenItem
 
 # The most telling first: a "vaginal cream" is vaginal, not topical.
@@ -50,6 +51,18 @@ def entries_in_words(regimen: Sequence[RegimenItem], knowledge: KnowledgeBase) -
     return told
 
 
+def doses_in_words(regimen: Sequence[RegimenItem], knowledge: KnowledgeBase) -> list[str]:
+    """Each known daily dose for a person, and how often it is taken where that is less than daily."""
+    told = []
+    for item in regimen:
+        drug = knowledge.drug(item.drug_id)
+        if item.dose is not None:
+            unit = f" {drug.profile.dose_unit}" if drug.profile else ""
+            apart = f" (on average; every {item.interval:g} days)" if item.interval > 1 else ""
+            told.append(f"{drug.name.lower()} {item.dose:.4g}{unit}{apart}")
+    return told
+
+
 @lru_cache(maxsize=1)
 def _forms() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple(
@@ -83,4 +96,5 @@ def route_of(item: RegimenItem, routes: Sequence[str]) -> str:
 
 def bare_name(text: str) -> str:
     """An entry's name without strength, form and directions: "Simvastatin 20 MG Oral Tablet" is "simvastatin"."""
-    return readings(text)[-1]
+    names = directions(text).names
+    return readings(names[0] if names else text)[-1]

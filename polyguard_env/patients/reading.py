@@ -33,8 +33,21 @@ OTHERS = frozenset(
     {"patient_id", "sex", "conditions", "measurements", "allergies", "genotype", "child_pugh", "regimen"}
 )
 ITEM_FIELDS = frozenset(
-    {"drug", "drug_id", "dose", "unit", "strength", "parts", "indication", "days", "entered", "product", "note",
-     "directions", "interval"}
+    {
+        "drug",
+        "drug_id",
+        "dose",
+        "unit",
+        "strength",
+        "parts",
+        "indication",
+        "days",
+        "entered",
+        "product",
+        "note",
+        "directions",
+        "interval",
+    }
 )
 MOST_ENTRIES = 500
 MOST_BYTES = 8 * 2**20

@@ -17,8 +17,8 @@ from polyguard_env.risk.contradictions import kidney_function, warnings_of
 from polyguard_env.risk.entries import Pair, Repeated, merged, repeated, same_ingredient_findings, within_products
 from polyguard_env.risk.findings import Finding, RiskReport, worst_first
 from polyguard_env.risk.genes import gene_findings
-from polyguard_env.risk.intervals import interval_findings
 from polyguard_env.risk.index import RuleIndex, terms
+from polyguard_env.risk.intervals import interval_findings
 from polyguard_env.risk.local_use import eased, local_routes
 
 CHILD_PUGH_RANK = {"": 0, "A": 1, "B": 2, "C": 3}

@@ -37,6 +37,9 @@ PRESENT = {"active", "recurrence", "relapse"}
 WRONG = {"refuted", "entered-in-error"}
 DATES = ("authoredOn", "effectiveDateTime", "recordedDate", "dateAsserted", "onsetDateTime", "issued")
 
+# Hours of a FHIR period unit (UCUM).
+PERIOD_HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0, "wk": 168.0, "mo": 730.5, "a": 8766.0}
+
 Resource = dict[str, Any]
 # What a resource is called (file and entry), its full URL, and itself.
 Placed = tuple[str, str, Resource]
@@ -142,7 +145,8 @@ def _take_in(
     if kind in ("MedicationRequest", "MedicationStatement") and resource.get("status") == "active":
         name, rxcui = _medication(place, resource, drugs)
         began = min(_days(resource), default=today)
-        record.take(name, float((date.fromisoformat(today) - date.fromisoformat(began)).days + 1), rxcui)
+        days = float((date.fromisoformat(today) - date.fromisoformat(began)).days + 1)
+        record.take(name, days, rxcui, directions_of(resource))
     elif kind == "Condition" and _is_present(resource):
         codings = resource.get("code", {}).get("coding", [])
         coded = [f"{SYSTEMS[c['system']]}|{c['code']}" for c in codings if c.get("system") in SYSTEMS and "code" in c]
@@ -183,6 +187,35 @@ def _medication(place: str, resource: Resource, drugs: dict[str, Resource]) -> t
         concept = medication.get("code", {})
     rxcui = next((str(c.get("code", "")) for c in concept.get("coding", []) if c.get("system") == RXNORM), "")
     return _named(concept), rxcui
+
+
+def directions_of(resource: Resource) -> str:
+    """The dosage of a request or statement as words: what is structured, else its text; "" without any.
+
+    Several dosages that are taken one after another, or a text beside them, cannot be told as one: their texts follow
+    each other and are read as such.
+    """
+    dosages = resource.get("dosageInstruction") or resource.get("dosage") or []
+    told = [_structured(one) or str(one.get("text") or one.get("patientInstruction") or "") for one in dosages]
+    return ", then ".join(part.strip() for part in told if part.strip())[:400]
+
+
+def _structured(dosage: Resource) -> str:
+    """ "20 mg 2 times per 1 d" of a dose quantity and a timing; "" where either is missing."""
+    repeat = (dosage.get("timing") or {}).get("repeat") or {}
+    rates = [rate for rate in dosage.get("doseAndRate", []) if rate.get("doseQuantity") or rate.get("doseRange")]
+    if len(rates) != 1 or not {"frequency", "period", "periodUnit"} <= set(repeat):
+        return ""
+    quantity = rates[0].get("doseQuantity") or rates[0]["doseRange"].get("high") or {}
+    unit = str(quantity.get("unit") or quantity.get("code") or "")
+    hours = PERIOD_HOURS.get(str(repeat["periodUnit"]))
+    if "value" not in quantity or not unit or hours is None:
+        return ""
+    often = float(repeat.get("frequencyMax") or repeat["frequency"])
+    every = float(repeat["period"]) * hours / often
+    needed = " as needed" if dosage.get("asNeededBoolean") or dosage.get("asNeededCodeableConcept") else ""
+    most = repeat.get("boundsPeriod", {}).get("end", "")
+    return "" if most else f"{float(quantity['value']):g} {unit} every {every:g} hours{needed}"
 
 
 def _named(concept: Resource) -> str:

@@ -20,7 +20,9 @@ import pandas as pd
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.allergens import drug_allergy
+from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.patients.directed import directed_items
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.model import Patient, RegimenItem, Sex
 from polyguard_env.sources.catalogue import described
@@ -43,6 +45,7 @@ class PatientRecord:
         weight: kg, height: cm; None when the source has none.
         conditions: "system|code", system one of snomed, icd10, icd9, nhanes.
         drugs: names as written; days: days on each; rxcuis: RxNorm ids where given, else "".
+        directions: of each drug as written ("1 tablet twice daily"), else "".
         measurements: measurement id to value in that table's unit.
         allergies: names as written.
         date: the day the record describes, YYYY-MM-DD, or "".
@@ -63,16 +66,18 @@ class PatientRecord:
     allergies: list[str] = field(default_factory=list)
     date: str = ""
     assumed: list[str] = field(default_factory=list)
+    directions: list[str] = field(default_factory=list)
 
-    def take(self, name: str, days: float, rxcui: str = "") -> None:
-        """Add a drug, once per name; the longer time on it counts."""
-        if name in self.drugs:
-            place = self.drugs.index(name)
-            self.days[place] = max(self.days[place], days)
-            return
+    def take(self, name: str, days: float, rxcui: str = "", directions: str = "") -> None:
+        """Add a drug, once per name and directions; the longer time on it counts."""
+        for place, held in enumerate(self.drugs):
+            if held == name and directions in ("", self.directions[place]):
+                self.days[place] = max(self.days[place], days)
+                return
         self.drugs.append(name)
         self.days.append(days)
         self.rxcuis.append(rxcui)
+        self.directions.append(directions)
 
 
 COLUMNS = tuple(PatientRecord.__dataclass_fields__)
@@ -238,8 +243,16 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
         found = resolver.resolve_all(name, rxcui)
         if not found:
             lost.append(name)
-        product = resolver.is_product(name, found)
-        items += entry_items(name, dict.fromkeys(found), place, product, days=max(1, round(time)))
+        product, told = resolver.is_product(name, found), record.directions[place] if record.directions else ""
+        known = bool(told) and KnowledgeBase.default().drugs.keys() >= set(found)
+        if found and known:
+            weight = typical_weight if record.weight is None else record.weight
+            where, whole = f"{record.source} {record.patient_id}, drug {place + 1}", max(1, round(time))
+            items += directed_items(
+                name, place, KnowledgeBase.default(), where, weight, days=whole, drugs=found, told=told, product=product
+            )
+        else:
+            items += entry_items(name, dict.fromkeys(found), place, product, days=max(1, round(time)))
     conditions = [condition_of(code) for code in record.conditions]
     codes = [code for code, known in zip(record.conditions, conditions, strict=True) if not known]
     allergies = [place for name in record.allergies for place in drug_allergy(name, resolver.resolve_all)]

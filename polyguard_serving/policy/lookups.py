@@ -99,7 +99,7 @@ def review(knowledge: KnowledgeBase, asked: ReviewRequest) -> ReviewAnswer:
     if not asked.drugs:
         patient = patient_from(asked.patient, knowledge)
     else:
-        regimen = listed_drugs(asked.drugs, knowledge, "drugs")
+        regimen = listed_drugs(asked.drugs, knowledge, "drugs", ASSUMED["weight"])
         patient, assumed = Patient(patient_id="drugs", regimen=regimen, **ASSUMED), dict(ASSUMED)
     return reviewed(patient, knowledge, assumed)
 

@@ -21,13 +21,13 @@ from polyguard_serving.workbench.views import deciding, people, progress
 from polyguard_serving.workbench.views import findings as findings_view
 from polyguard_serving.workbench.views.words import words
 
-EXAMPLE_DRUGS = """warfarin 5 mg for atrial fibrillation
-amiodarone 200 mg for atrial fibrillation
-ibuprofen 1200 mg for osteoarthritis
-simvastatin 40 mg
-citalopram 40 mg for depression
-diazepam 10 mg for insomnia
-metformin 2000 mg for diabetes"""
+EXAMPLE_DRUGS = """warfarin 5 mg daily for atrial fibrillation
+amiodarone 200 mg daily for atrial fibrillation
+ibuprofen 400 mg tid for osteoarthritis
+simvastatin 40 mg at bedtime
+citalopram 40 mg daily for depression
+diazepam 10 mg at night for insomnia
+metformin 1000 mg bid for diabetes"""
 EXAMPLE_CONDITIONS = ["atrial_fibrillation", "hypertension", "diabetes", "depression", "osteoarthritis"]
 EXAMPLE_LABS = "creatinine 1.4, potassium 4.9, inr 2.6, qtc 455"
 HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
@@ -59,7 +59,7 @@ def build_blocks(services: PolicyServices) -> Any:
                             height = gr.Number(158, label="Height (cm)", min_width=90)
                         drugs = gr.Textbox(
                             EXAMPLE_DRUGS, lines=7, label="Drugs, one per line",
-                            info="Any name; dose a day and purpose if known",
+                            info="Any name; dose, how often and purpose if known",
                         )  # fmt: skip
                         conditions = gr.Dropdown(
                             [(words(name), name) for name in sorted(condition_ids())],

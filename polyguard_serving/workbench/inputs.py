@@ -10,20 +10,19 @@ from typing import Any
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.patients.directed import entries_of
+from polyguard_env.patients.directions import directions
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.json_text import read_json
 from polyguard_env.patients.model import Patient, RegimenItem
-from polyguard_env.patients.reading import patient_from, resolve_drug
+from polyguard_env.patients.reading import condition_ids, patient_from, resolve_drug
 from polyguard_serving.policy.lookups import ASSUMED
 from polyguard_serving.workbench.barcode import read_codes
 from polyguard_serving.workbench.case import Case, of_patient
 from polyguard_serving.workbench.ndc import NdcDirectory
 
 SEPARATORS = re.compile(r"[\n;,]+")
-DOSE = re.compile(
-    r"^(?P<name>.+?)(?:\s+(?P<dose>\d+(?:[.]\d+)?)\s*(?P<unit>mg|mcg|µg|g|units)(?:\s*(?:/\s*day|daily|a day))?)?"
-    r"(?:\s+for\s+(?P<indication>[^\d]+))?$"
-)
+PURPOSE = re.compile(r"^(?P<name>.+?)\s+for\s+(?P<indication>[^\d;,]+)$")
 MOST_BYTES = 8 * 2**20
 
 
@@ -32,16 +31,16 @@ def from_form(values: dict[str, Any], drugs: str) -> Case:
 
     Args:
         values: fields of `patient_from`; empty ones are left out.
-        drugs: one per line, with a daily dose where known: "metformin 1000 mg".
+        drugs: one per line, with directions and purpose where known: "metformin 1000 mg bid for diabetes".
 
     Raises:
         PolyGuardError: the first bad field.
     """
     knowledge = KnowledgeBase.default()
     data = {name: value for name, value in values.items() if value not in (None, "", [], {})}
-    data["regimen"] = [drug_line(line) for line in lines_of(drugs)]
+    data["regimen"] = [drug_line(line) for line in entries_of(drugs or "")]
     if not data["regimen"]:
-        raise PolyGuardError("drugs", "", "enter at least one drug, for example 'warfarin 5 mg'")
+        raise PolyGuardError("drugs", "", "enter at least one drug, for example 'warfarin 5 mg daily'")
     return of_patient(patient_from({"patient_id": "Entered patient", **data}, knowledge), "form")
 
 
@@ -51,7 +50,7 @@ def from_drugs(text: str) -> Case:
     Raises:
         PolyGuardError: no drug, or an unknown one.
     """
-    lines = lines_of(text)
+    lines = entries_of(text or "")
     if not lines:
         raise PolyGuardError("drugs", text, "enter drug names, one per line or separated by commas")
     notes = (f"Only drugs were given: reviewed as for a woman of {ASSUMED['age']}, 70 kg, 165 cm.",)
@@ -111,16 +110,15 @@ def lines_of(text: str) -> list[str]:
 
 
 def drug_line(line: str) -> str | dict[str, Any]:
-    """ "metformin 1000 mg for diabetes" as name, daily dose and condition; a bare name as it is."""
-    found = DOSE.match(line)
-    if found is None or not (found["dose"] or found["indication"]):
+    """ "metformin 1000 mg bid for diabetes" as an entry with the condition it is for; other lines as they are."""
+    found = PURPOSE.match(line)
+    if found is None:
         return line
-    item: dict[str, Any] = {"drug": found["name"]}
-    if found["dose"]:
-        item |= {"dose": float(found["dose"]), "unit": found["unit"]}
-    if found["indication"]:
-        item["indication"] = found["indication"].strip().lower().replace(" ", "_")
-    return item
+    purpose = found["indication"].strip().lower().replace(" ", "_")
+    # "for pain" and "for 2 weeks" are directions; an almost known condition is an error that names near ones.
+    if purpose not in condition_ids() and directions(line).as_needed:
+        return line
+    return {"drug": found["name"], "indication": purpose}
 
 
 def measurements_from(text: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ WHY = {
     ("burden", "acb"): "Anticholinergic burden (ACB)", ("burden", "fall_risk"): "Several drugs that raise fall risk",
     ("burden", "cns_depression"): "Several drugs that sedate", ("organ_dosing", "renal"): "Kidney function",
     ("organ_dosing", "hepatic"): "Liver function", ("organ_dosing", "maximum"): "Above the highest dose at this age",
+    ("organ_dosing", "interval"): "Taken too often",
     ("monitoring", "missing_measurement"): "No result on file",
     ("duplication", "same_ingredient"): "The same ingredient twice",
 }  # fmt: skip
