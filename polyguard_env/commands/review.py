@@ -87,8 +87,9 @@ def person_of(options: Mapping[str, str | None]) -> dict[str, Any]:
         else:
             given = {"value": value, "unit": unit.strip()} if unit else value
             found.setdefault("measurements", {})[name] = given
-    if options.get("sex") is not None:
-        found["sex"] = options["sex"]
+    sex = options.get("sex")
+    if sex is not None:
+        found["sex"] = {"female": "F", "f": "F", "male": "M", "m": "M"}.get(sex.strip().lower(), sex)
     for name in LISTS:
         told = options.get(name)
         if told is not None:

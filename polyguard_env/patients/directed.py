@@ -1,7 +1,7 @@
 """Entries of a medication list with their directions, as regimen items: "furosemide 40 mg 1 tab BID" is 80 mg a day.
 
-The words are read by `directions.py`, units by `doses.py`. Without a doubt or not at all: where the daily dose cannot be
-told, it is unknown and the item's note says why.
+The words are read by `directions.py`, units by `doses.py`. Without a doubt or not at all: where the daily dose cannot
+be told, it is unknown and the item's note says why.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.checks import text
 from polyguard_env.patients.direction_words import NUM, number
-from polyguard_env.patients.directions import Directions, Intake, directions
+from polyguard_env.patients.directions import Directions, directions
 from polyguard_env.patients.doses import Told, read_dose
 from polyguard_env.patients.entries import entry_items, forms_of, route_of
+from polyguard_env.patients.intakes import Intake
 from polyguard_env.patients.model import RegimenItem
 
 # Another order of a product's strengths must be this many times less likely to be passed over.
@@ -26,7 +27,8 @@ ORDER_FACTOR = 4.0
 SEPARATORS = re.compile(r"[\n;]+|,(?!\d)|(?<!\d),")
 BARE_STRENGTHS = re.compile(rf"(?<![\w./-]){NUM}(?:\s*[/-]\s*{NUM})+(?![\w/-])")
 ONE_AMOUNT = re.compile(rf"{NUM}\s*(?:mg|mcg|ug|g|units?|mmol|meq)\b", re.IGNORECASE)
-TINY, HALF_DAY = 1e-9, 0.5
+OF_PRODUCT = frozenset({"topical", "vaginal", "otic", "ophthalmic"})
+TINY = 1e-9
 
 
 def entries_of(text: str) -> list[str]:
@@ -120,7 +122,10 @@ def _dose(
     if profile is None:
         return None, f"{short}: it has no profile whose unit a dose could be given in"
     if away := _other_route(line, read, profile.routes):
-        return None, f"{short}: it is given {away}, and the doses known are {' or '.join(profile.routes)} ones"
+        return (
+            None,
+            f"{short}: given {away}, it has no comparable dose ({', '.join(profile.routes)} ones are known)",
+        )
     total, notes = 0.0, []
     for intake in read.intakes:
         dose, note = _of_intake(intake, line, drug, drugs, by_name, knowledge, field, weight)
@@ -201,6 +206,9 @@ def _other_route(line: str, read: Directions, routes: Sequence[str]) -> str:
     if not routes:
         return ""
     route = route_of(RegimenItem("", entered=line), routes)
+    if route in OF_PRODUCT and (route in forms_of(line) or routes[0] != route):
+        # Grams of a gel are no grams of the drug in it.
+        return route
     if route == "systemic" and (read.form == "patch" or read.route == "transdermal" or "patch" in forms_of(line)):
         route = "transdermal"
     if route == "systemic" and read.route in ("sublingual", "iv", "rectal"):

@@ -10,8 +10,10 @@ from functools import cache
 
 from polyguard_env.knowledge.tabular import read_fragments
 
-SIGNS = str.maketrans({"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "×": "x", "µ": "u", "μ": "u", "–": "-", "—": "-", "−": "-",
-                       "’": "'", "\u00a0": " ", "\t": " "})  # fmt: skip
+SIGNS = str.maketrans({
+    "½": "1/2", "¼": "1/4", "¾": "3/4", "×": "x", "µ": "u", "μ": "u", "–": "-", "—": "-", "−": "-", "’": "'",
+    "\u00a0": " ", "\t": " ",
+})  # fmt: skip
 NUMBER_WORDS = {"half": "0.5", "one-half": "0.5", "a half": "0.5", "one half": "0.5", "one quarter": "0.25",
                 "a quarter": "0.25", "quarter": "0.25", "one and a half": "1.5", "one and one-half": "1.5",
                 "two and a half": "2.5", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6",
@@ -39,7 +41,7 @@ AMOUNT = re.compile(
 )
 EACH = re.compile(rf"(?P<number>{NUM})\s*(?P<unit>{UNIT})?")
 COUNT = re.compile(
-    rf"(?P<low>{PIECES}|\b(?:iv|i{{1,3}})\b|\ban?\b)(?:\s*(?:-|to|or)\s*(?P<high>{PIECES}))?\s*(?P<of>x|of)?\s*"
+    rf"(?P<low>{PIECES}|\b(?:iv|i{{1,3}})\b|\ban?\b)(?:\s*(?:-|to|or)\s*(?P<high>{PIECES}))?(?:\s+an?\b)?\s*(?P<of>x|of)?\s*"
 )
 TIMES_DOSE = re.compile(rf"(?P<low>{PIECES})\s*x\s*(?=[\d.])")
 DOSE_TIMES = re.compile(
@@ -52,15 +54,18 @@ HOURLY = re.compile(rf"{RANGE}[\s-]*(?P<unit>hourly)\b")
 TIMES = re.compile(
     rf"(?:(?P<upto>up to|max(?:imum)?|at most|no more than)\s*)?(?:(?P<first>\d+|\b(?:{WORDED})\b)"
     rf"(?:\s*(?:-|to|or)\s*(?P<last>\d+|\b(?:{WORDED})\b))?\s*(?:x|times?)|"
-    r"(?P<word>\b(?:once|twice|thrice)\b)(?:\s*(?:-|to|or)\s*(?P<words>(?:twice|thrice|three times)\b))?|x\s*(?P<after>\d+))\s*"
+    r"(?P<word>\b(?:once|twice|thrice)\b)(?:\s*(?:-|to|or)\s*(?P<words>(?:twice|thrice|three times)\b))?|"
+    r"x\s*(?P<after>\d+))\s*"
     r"(?P<per>(?:/|a |per |each |every |in (?:a |any )?|in )\s*(?:(?P<number>\d+|two|three|four)\s*)?"
     r"(?P<unit>24 ?h(?:ours?|rs?)?|days?|d\b|weeks?|wk|months?|years?)|(?P<daily>daily|weekly|monthly|nightly))\b"
 )
 MOST = re.compile(
-    rf"(?:\b(?:up to )?(?:a )?max(?:imum)?(?: of| dose)?(?: is)?:?|not to exceed|not more than|no more than|do not exceed|"
-    rf"don't exceed|must not exceed|\bnte\b|up to|do not take more than|don't take more than)\s*(?:a (?:total|maximum) of )?"
+    r"(?:\b(?:up to )?(?:a )?max(?:imum)?(?: of| dose)?(?: is)?:?|not to exceed|not more than|no more than|"
+    r"do not exceed|don't exceed|must not exceed|\bnte\b|up to|do not take more than|don't take more than)\s*"
+    r"(?:a (?:total|maximum) of )?"
     rf"(?P<number>{NUM}|\b(?:{WORDED})\b)\s*(?P<word>{UNIT}|[a-z]+)?\s*(?:total )?"
-    r"(?:per|a|in(?: any| a)?|/|each|every|within(?: any)?)?\s*(?P<per>24 ?(?:h|hrs?|hours?)(?: period)?|day|d\b|daily)",
+    r"(?:per|a|in(?: any| a)?|/|each|every|within(?: any)?)?\s*"
+    r"(?P<per>24 ?(?:h|hrs?|hours?)(?: period)?|day|d\b|daily)"
 )
 SCHEME = re.compile(r"(?<![\w.-])(?P<parts>(?:\d|1/2|0[.,]5|1[.,]5)(?:-(?:\d|1/2|0[.,]5|1[.,]5)){2,3})(?![\w-])")
 DURATION = re.compile(
@@ -111,7 +116,7 @@ class Token:
 
 def plain(line: str) -> str:
     """A line in lower case, with plain signs and without the dots of abbreviations."""
-    text = line.translate(SIGNS).lower()
+    text = re.sub(r"(?<=\d)(?=[½¼¾])", " ", line).translate(SIGNS).lower()
     return re.sub(r"(?<=[a-z])\.(?=[a-z\s,;)]|$)", "", text).strip()
 
 

@@ -296,7 +296,8 @@ def items_from(entry: Any, place: int, knowledge: KnowledgeBase, weight: float) 
     """
     where = f"regimen[{place}]"
     if isinstance(entry, str) and entry.strip():
-        return directed_items(entry, place, knowledge, where, weight)
+        named = named_drugs(entry, knowledge, f"{where}.drug")
+        return directed_items(entry, place, knowledge, where, weight, drugs=named)
     item = {"drug": entry} if isinstance(entry, str) else entry
     if not isinstance(item, dict) or not (item.get("drug") or item.get("drug_id")):
         raise PolyGuardError(where, entry, 'write a drug name or {"drug": name, "dose": a day, "unit": unit}')

@@ -11,7 +11,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -243,16 +243,9 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
         found = resolver.resolve_all(name, rxcui)
         if not found:
             lost.append(name)
-        product, told = resolver.is_product(name, found), record.directions[place] if record.directions else ""
-        known = bool(told) and KnowledgeBase.default().drugs.keys() >= set(found)
-        if found and known:
-            weight = typical_weight if record.weight is None else record.weight
-            where, whole = f"{record.source} {record.patient_id}, drug {place + 1}", max(1, round(time))
-            items += directed_items(
-                name, place, KnowledgeBase.default(), where, weight, days=whole, drugs=found, told=told, product=product
-            )
-        else:
-            items += entry_items(name, dict.fromkeys(found), place, product, days=max(1, round(time)))
+        product = resolver.is_product(name, found)
+        told = record.directions[place] if record.directions else ""
+        items += _items(record, place, found, product, told, max(1, round(time)))
     conditions = [condition_of(code) for code in record.conditions]
     codes = [code for code, known in zip(record.conditions, conditions, strict=True) if not known]
     allergies = [place for name in record.allergies for place in drug_allergy(name, resolver.resolve_all)]
@@ -269,6 +262,23 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
         regimen=tuple(items),
     )
     return patient, lost, codes, assumed
+
+
+def _items(
+    record: PatientRecord, place: int, drugs: tuple[str, ...], product: bool, told: str, days: int
+) -> list[RegimenItem]:  # fmt: skip
+    """Items of one drug, with the doses its directions give; what cannot be right is a dose unknown, with a note."""
+    name, knowledge = record.drugs[place], KnowledgeBase.default()
+    unread = entry_items(name, dict.fromkeys(drugs), place, product, days=days)
+    if not told or not drugs or not set(drugs) <= knowledge.drugs.keys():
+        return unread
+    where = f"{record.source} {record.patient_id}, drug {place + 1}"
+    try:
+        return directed_items(
+            name, place, knowledge, where, record.weight, days=days, drugs=drugs, told=told, product=product
+        )
+    except PolyGuardError as error:
+        return [replace(item, note=str(error)) for item in unread]
 
 
 def listed(counts: Mapping[str, int], most: int = 50) -> list[tuple[str, int]]:

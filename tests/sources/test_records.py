@@ -247,3 +247,33 @@ def test_onsides_counts_labels_of_single_ingredients(write: Write, resolver: Res
 
 def test_an_empty_supply_has_typed_columns(resolver: Resolver) -> None:
     assert supplied_effects(pd.DataFrame(columns=list(onsides.COLUMNS)), resolver).empty
+
+
+@pytest.mark.parametrize(
+    ("dosage", "dose"),
+    [
+        ([{"text": "Take 1 tablet by mouth twice daily"}], 10.0),
+        ([{"text": "1 tab qd", "timing": {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}},
+           "doseAndRate": [{"doseQuantity": {"value": 5, "unit": "mg"}}]}], 10.0),
+        ([{"timing": {"repeat": {"frequency": 1, "period": 8, "periodUnit": "h"}},
+           "doseAndRate": [{"doseQuantity": {"value": 2.5, "unit": "mg"}}], "asNeededBoolean": True}], 7.5),
+        ([{"text": "as directed"}], None), ([], None), ([{"text": "500 tablets four times daily"}], None),
+        ([{"text": "1 tablet daily"}, {"text": "2 tablets daily"}], None),
+    ],
+)  # fmt: skip
+def test_directions_of_a_request_give_the_dose(
+    write: Write, resolver: Resolver, dosage: list[dict[str, Any]], dose: float | None
+) -> None:
+    request = {
+        "resourceType": "MedicationRequest", "status": "active", "intent": "order", "authoredOn": "2020-01-01",
+        "subject": {"reference": "Patient/d1"},
+        "medicationCodeableConcept": {"text": "Warfarin Sodium 5 MG Oral Tablet"},
+    } | ({"dosageInstruction": dosage} if dosage else {})  # fmt: skip
+    person = {"resourceType": "Patient", "id": "d1", "gender": "female", "birthDate": "1940-03-05"}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": person}, {"resource": request}]}
+    folder = write("dosed.json", json.dumps(bundle))
+    frame = fhir.read(find_files("fhir", folder, fhir.FILES))
+    (patient,) = to_patients(records_of(frame), resolver).patients
+    (item,) = patient.regimen
+    assert item.drug_id == "warfarin" and item.dose == dose
+    assert (item.note == "") == (dose == 10.0 or not dosage)

@@ -187,7 +187,7 @@ def test_a_drug_without_a_profile_is_reviewed_but_left_out_of_the_episode() -> N
 
 
 def test_one_ingredient_listed_twice_is_one_drug_of_the_episode_and_two_entries_of_the_review() -> None:
-    case = from_drugs("Tylenol 3000 mg\nacetaminophen 3000 mg\nEntresto\nNorco\nwarfarin 5 mg")
+    case = from_drugs("Tylenol 3000 mg daily\nacetaminophen 1 g tid\nEntresto\nNorco\nwarfarin 5 mg daily")
     held = [entry for entry in case.observation.regimen if entry["drug_id"] == "acetaminophen"]
     assert [entry["dose"] for entry in held] == [6000.0] and case.patient().drug_ids.count("acetaminophen") == 3
     found = {finding.finding_id: finding for finding in case.findings()}
