@@ -84,8 +84,11 @@ def directed_items(
     read = directions(ONE_AMOUNT.sub(" ", line) if by_name else line, len(drugs))
     if read.impossible:
         raise PolyGuardError(f"{field}.directions", line, f"{read.unclear}: check how often it is taken")
-    doses = {drug: Told(*_dose(line, read, drug, drugs, by_name, knowledge, field, weight)) for drug in drugs}
     one = knowledge.names.is_product(drugs) if product is None else product
+    doses = {
+        drug: Told(*_dose(line, read, drug, drugs, by_name, one or len(drugs) == 1, knowledge, field, weight))
+        for drug in drugs
+    }
     items = entry_items(entry, {drug: dose.dose for drug, dose in doses.items()}, place, one, indication, days)
     said = [f"{line[:80]}: {note}" for note in read.notes]
     found = []
@@ -104,12 +107,14 @@ def _interval(read: Directions) -> float:
 
 def _dose(
     line: str, read: Directions, drug: str, drugs: Sequence[str], by_name: Mapping[str, tuple[float, str]],
-    knowledge: KnowledgeBase, field: str, weight: float | None,
+    one: bool, knowledge: KnowledgeBase, field: str, weight: float | None,
 ) -> tuple[float | None, str]:  # fmt: skip
     """Daily dose in the drug's unit, or None and why; a known dose may have a note as well."""
     short = f"{line[:80]}: daily dose of {drug.replace('_', ' ')} not known"
     if read.unclear:
         return None, f"{short}: {read.unclear}"
+    if read.intakes and not one:
+        return None, f"{short}: the entry names several drugs that are no one product; write each by itself"
     if not read.intakes:
         return None, f"{short}: how often it is taken is not said" if by_name else ""
     untimed = [intake for intake in read.intakes if intake.per_day is None]

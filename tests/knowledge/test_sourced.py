@@ -29,6 +29,9 @@ NO_CLINICAL_FACT = {
     "polyguard_env/evidence/stopwords.csv": "words a search passes over",
     "polyguard_env/evidence/terms.csv": "lay words and the words searched for them",
     "tests/knowledge/free_text_names.csv": "names as people write them",
+    "tests/knowledge/misspelt.csv": "misspellings and the names meant",
+    "tests/knowledge/medication_lists.csv": "names as medication lists have them",
+    "tests/patients/directions.csv": "directions as people write them, with their doses",
 }
 ATC = re.compile(r"[A-Z](\d\d([A-Z]([A-Z](\d\d)?)?)?)?")
 
