@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import numpy as np
 
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.parameters import PLACE, parameter_vector, weight_vector
+from polyguard_env.engine.tabulating import hashed, mark, number_of, rows_of
+from polyguard_env.engine.vocabularies import KIDNEY, conditions_of, measurements_of, tokens_of
 from polyguard_env.environment.roles import roles_explain
 from polyguard_env.environment.splits import pair_split_of
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Rule
-from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.review import CHILD_PUGH_RANK, MONITOR_FOR_MECHANISM, rule_index
 
 ACTIONS = {"avoid": 0, "reduce": 1, "monitor": 2}
-KIDNEY = ("egfr", "creatinine", "crcl")
 COMMON_USE = 0.5
-EMPTY_KEY = -1
 WORD = (1 << 63) - 1
 
 
@@ -42,15 +41,15 @@ class FactTable:
         knowledge = index.knowledge
         self.drugs: list[str] = sorted(knowledge.drugs)
         self.drug_at = {name: place for place, name in enumerate(self.drugs)}
-        self.conditions = _conditions(knowledge)
+        self.conditions = conditions_of(knowledge)
         self.condition_bits = {name: 1 << place for place, name in enumerate(self.conditions)}
         self.condition_at = {name: place for place, name in enumerate(self.conditions)}
-        self.measurements = _measurements(knowledge)
+        self.measurements = measurements_of(knowledge)
         self.measurement_at = {name: place for place, name in enumerate(self.measurements)}
         # One measurement tells kidney function, whichever of its three names a rule asks for.
         self.measurement_at |= dict.fromkeys(KIDNEY, self.measurement_at[KIDNEY[0]])
         self.kidney = 1 << self.measurement_at[KIDNEY[0]]
-        self.tokens = _tokens(knowledge)
+        self.tokens = tokens_of(knowledge)
         self.token_at = {name: place for place, name in enumerate(self.tokens)}
         self.genes: dict[str, int] = {}
         self.phenotypes: dict[str, int] = {}
@@ -153,11 +152,11 @@ class FactTable:
         common = [p for p, n in enumerate(drugs) if table["profiled"][p] and table["use_weight"][p] >= COMMON_USE]
         return at.Facts(
             drug=table, edge=edge, hash_key=keys, hash_value=values,
-            organ=_rows(organ, at.ORGAN_RULE), disease=_rows(disease, at.DISEASE_RULE),
-            gene=_rows(gene, at.GENE_RULE), burden=_rows(burden, at.BURDEN_RULE),
+            organ=rows_of(organ, at.ORGAN_RULE), disease=rows_of(disease, at.DISEASE_RULE),
+            gene=rows_of(gene, at.GENE_RULE), burden=rows_of(burden, at.BURDEN_RULE),
             hyper=hyper, lacking=lacking, duplicate=duplicate, duplicate_rule=duplicate_rule,
             exception=exception, number=number, foreign=foreign,
-            near=near, swap=_rows(swap, at.SWAP), alone=self._alone(table),
+            near=near, swap=rows_of(swap, at.SWAP), alone=self._alone(table),
             omission=omission, taper=taper, mask=words,
             priority=np.array([index.priority(name) for name in self.conditions]),
             common=np.array(common, dtype=np.int32), parameters=parameters, weights=weight_vector(),
@@ -182,15 +181,15 @@ class FactTable:
         fields = rule.fields
         return (
             0 if fields["measure"] == "crcl" else 1, ACTIONS[fields["action"]], SEVERITY_RANK[rule.severity],
-            float(fields["threshold"]), _number(fields.get("floor", ""), 0.0),
-            _number(fields.get("max_dose", ""), np.nan), self.rule_code(rule),
+            float(fields["threshold"]), number_of(fields.get("floor", ""), 0.0),
+            number_of(fields.get("max_dose", ""), np.nan), self.rule_code(rule),
         )  # fmt: skip
 
     def _hepatic(self, rule: Rule) -> tuple[object, ...]:
         fields = rule.fields
         return (
             2, ACTIONS[fields["action"]], SEVERITY_RANK[rule.severity], float(CHILD_PUGH_RANK[fields["child_pugh"]]),
-            0.0, _number(fields.get("max_dose", ""), np.nan), self.rule_code(rule),
+            0.0, number_of(fields.get("max_dose", ""), np.nan), self.rule_code(rule),
         )  # fmt: skip
 
     def _disease(self, rule: Rule) -> tuple[object, ...]:
@@ -227,7 +226,7 @@ class FactTable:
             category = at.BURDEN if edge.rule.fields["category"] == "burden" else at.INTERACTION
             reduce = edge.rule.fields["management"].partition(":")[0].strip() == "reduce_dose"
             rows.append((edge.sides, category, SEVERITY_RANK[edge.rule.severity], reduce, self.rule_code(edge.rule)))
-        return _rows(rows, at.HYPER), lacking
+        return rows_of(rows, at.HYPER), lacking
 
     def _burden(self, table: np.ndarray) -> list[tuple[object, ...]]:
         rows: list[tuple[object, ...]] = []
@@ -244,16 +243,10 @@ class FactTable:
                 }:
                     table["conditional"][place] = 1
                 indication = self.condition_at.get(fields.get("indication", ""), -1)
-                rows.append(
-                    (
-                        at.FALL_RISK if kind == "fall_risk" else at.AVOID,
-                        SEVERITY_RANK[rule.severity],
-                        indication,
-                        _number(fields.get("threshold", ""), 0.0),
-                        self._mask(names),
-                        self.rule_code(rule),
-                    )
-                )
+                which = at.FALL_RISK if kind == "fall_risk" else at.AVOID
+                threshold = number_of(fields.get("threshold", ""), 0.0)
+                severity = SEVERITY_RANK[rule.severity]
+                rows.append((which, severity, indication, threshold, self._mask(names), self.rule_code(rule)))
             table["burden"][place] = (start, len(rows))
         return rows
 
@@ -285,7 +278,7 @@ class FactTable:
                 pairs.append((self._mask([left.split(":")[-1]]), self._mask([right.split(":")[-1]])))
             table_rules.append((SEVERITY_RANK[rules[rule_id].severity], start, len(pairs)))
         exception = np.array(pairs, dtype=np.int32).reshape(-1, 2)
-        return _rows(rows, at.DUPLICATE), _rows(table_rules, at.DUPLICATE_RULE), exception
+        return rows_of(rows, at.DUPLICATE), rows_of(table_rules, at.DUPLICATE_RULE), exception
 
     def _omissions(self) -> np.ndarray:
         rows: list[tuple[object, ...]] = []
@@ -308,7 +301,7 @@ class FactTable:
             )
             self.omissions_at.setdefault(condition, []).append(len(self.omission_rules))
             self.omission_rules.append(rule)
-        return _rows(rows, at.OMISSION_RULE)
+        return rows_of(rows, at.OMISSION_RULE)
 
     def _alone(self, table: np.ndarray) -> np.ndarray:
         """Note in the drugs which rules on missing drugs they bear on; bits of the rules that ask for no other drug."""
@@ -338,12 +331,12 @@ class FactTable:
                     (
                         SEVERITY_RANK[found[0].severity],
                         float(fields["step_fraction"]),
-                        _number(fields.get("max_fraction_per_step", ""), 1.0),
-                        _number(fields.get("step_days", ""), 0.0),
-                        _number(fields.get("min_days_on_drug", ""), 0.0),
+                        number_of(fields.get("max_fraction_per_step", ""), 1.0),
+                        number_of(fields.get("step_days", ""), 0.0),
+                        number_of(fields.get("min_days_on_drug", ""), 0.0),
                     )
                 )
-        return _rows(rows, at.TAPER_RULE), places
+        return rows_of(rows, at.TAPER_RULE), places
 
     def _pairs(
         self, table: np.ndarray, edge: np.ndarray, duplicate: np.ndarray
@@ -360,14 +353,14 @@ class FactTable:
         near = np.zeros((count, count // 63 + 1), dtype=np.int64)
         pairs, held = number[self._ends], edge["split"][: len(self._ends)]
         for split in at.SPLIT.values():
-            _mark(foreign, pairs[(held >= 0) & (held != split)], split * count)
-        _mark(near, pairs[(pairs >= 0).all(axis=1)], 0)
+            mark(foreign, pairs[(held >= 0) & (held != split)], split * count)
+        mark(near, pairs[(pairs >= 0).all(axis=1)], 0)
         members: dict[int, list[int]] = {}
         for place in np.flatnonzero(number >= 0):
             for row in range(*table["duplicate"][place]):
                 members.setdefault(int(duplicate["rule"][row]), []).append(int(number[place]))
         for drugs in members.values():
-            _mark(near, np.array([(a, b) for a in drugs for b in drugs if a < b], dtype=np.int64).reshape(-1, 2), 0)
+            mark(near, np.array([(a, b) for a in drugs for b in drugs if a < b], dtype=np.int64).reshape(-1, 2), 0)
         return number, foreign, near
 
     def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -393,75 +386,7 @@ class FactTable:
                 bool(one and other and roles_explain(mechanism[place], one, other)),
                 at.SPLIT[pair_split_of(a, b, mechanism[place])] if one and other else -1,
             )  # fmt: skip
-        return edge, *_hash(keys)
-
-
-def _hash(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An open-addressing table from pair keys to places, at most half full."""
-    size = 1 << int(np.ceil(np.log2(max(2 * len(keys), 2))))
-    table_keys, values = np.full(size, EMPTY_KEY, dtype=np.int64), np.full(size, -1, dtype=np.int32)
-    multiplier = np.uint64(0x9E3779B97F4A7C15)
-    spots = ((keys.astype(np.uint64) * multiplier) >> np.uint64(64 - int(np.log2(size)))).astype(np.int64)
-    for place, (key, spot) in enumerate(zip(keys.tolist(), spots.tolist(), strict=True)):
-        while table_keys[spot] != EMPTY_KEY:
-            spot = (spot + 1) & (size - 1)
-        table_keys[spot], values[spot] = key, place
-    return table_keys, values
-
-
-def _mark(bits: np.ndarray, pairs: np.ndarray, first: int) -> None:
-    """Set the bit of each of two numbers, shape (pairs, 2), in the row of the other; rows start at `first`."""
-    for rows, others in ((pairs[:, 0], pairs[:, 1]), (pairs[:, 1], pairs[:, 0])):
-        np.bitwise_or.at(bits, (first + rows, others // 63), np.int64(1) << (others % 63).astype(np.int64))
-
-
-def _rows(rows: Sequence[tuple[object, ...]], dtype: np.dtype) -> np.ndarray:
-    # An empty table still has a row, so that the compiled rules see its type; no span points to it.
-    return np.array(list(rows), dtype=dtype) if rows else np.zeros(1, dtype=dtype)
-
-
-def _number(text: str, otherwise: float) -> float:
-    return float(text) if text else otherwise
-
-
-def _conditions(knowledge: KnowledgeBase) -> list[str]:
-    names = {row["condition_id"] for row in read_fragments("conditions")}
-    names |= {rule.fields["condition"] for rule in knowledge.rules("drug_disease")}
-    names |= {c for drug in knowledge.drugs.values() if drug.profile for c in drug.profile.indications}
-    names |= {rule.fields["condition"] for rule in knowledge.rules("omission")} - {"", "*"}
-    if len(names) > 63 * at.CONDITION_WORDS:
-        raise PolyGuardError("conditions", len(names), f"raise CONDITION_WORDS above {at.CONDITION_WORDS}")
-    return sorted(names)
-
-
-def _measurements(knowledge: KnowledgeBase) -> list[str]:
-    names = {row["measurement_id"] for row in read_fragments("measurements")}
-    needed = set(MONITOR_FOR_MECHANISM.values()) | {KIDNEY[0]}
-    needed |= {rule.fields["measurement"] for rule in knowledge.rules("monitoring")}
-    needed -= set(KIDNEY[1:])
-    # The rarest of the table beyond what 63 bits hold are never hidden or ordered in an episode.
-    kept = sorted(needed) + sorted(names - needed - set(KIDNEY))
-    if len(needed) > 63:
-        raise PolyGuardError("measurements", len(needed), "the rules need more measurements than the engine holds (63)")
-    return kept[:63]
-
-
-def _tokens(knowledge: KnowledgeBase) -> list[str]:
-    """Every name that some rule's list of terms asks for, all classes among them."""
-    names: set[str] = set(knowledge.tables["classes"]["class_id"])
-    for kind, fields in {
-        "burden": ("unless",), "substitution": ("wrong_if",), "omission": ("target", "with_drug", "absent_if"),
-    }.items():  # fmt: skip
-        for rule in knowledge.rules(kind):
-            for field in fields:
-                names |= terms(rule.fields.get(field, ""))
-    names |= {rule.drug_id for rule in knowledge.rules("omission")}
-    for rule in knowledge.rules("duplicate_therapy"):
-        for pair in filter(None, rule.fields.get("except_pairs", "").split(";")):
-            names |= {part.split(":")[-1] for part in pair.split("+")}
-    if len(names) > 63 * at.TOKEN_WORDS:
-        raise PolyGuardError("rule terms", len(names), f"raise TOKEN_WORDS above {at.TOKEN_WORDS}")
-    return sorted(names)
+        return edge, *hashed(keys)
 
 
 @lru_cache(maxsize=4)

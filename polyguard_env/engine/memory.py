@@ -24,8 +24,8 @@ def _copy(builder: Any, to: Any, source: Any, start: Any, size: int) -> None:
     to, source = (builder.bitcast(record, BYTE.as_pointer()) for record in (to, source))
     for first in range(0, size, AT_ONCE):
         place = builder.add(start, WORD(first))
-        ends = (builder.gep(record, [place]) for record in (to, source))
-        cgutils.raw_memcpy(builder, *ends, WORD(min(AT_ONCE, size - first)), 1, align=1)
+        ends = builder.gep(to, [place]), builder.gep(source, [place])
+        cgutils.raw_memcpy(builder, ends[0], ends[1], WORD(min(AT_ONCE, size - first)), 1, align=1)
 
 
 @intrinsic
@@ -33,7 +33,7 @@ def copy_record(typing: Any, to: Any, source: Any) -> Any:
     """Copy a record into another of its kind: a plain assignment goes field by field."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _copy(builder, *arguments, WORD(0), source.size)
+        _copy(builder, arguments[0], arguments[1], WORD(0), source.size)
         return context.get_dummy_value()
 
     return types.none(to, source), code
@@ -46,7 +46,7 @@ def copier(size: int) -> Any:
     @intrinsic
     def copy(typing: Any, to: Any, source: Any, start: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _copy(builder, *arguments, size)
+            _copy(builder, arguments[0], arguments[1], arguments[2], size)
             return context.get_dummy_value()
 
         return types.none(to, source, types.int64), code

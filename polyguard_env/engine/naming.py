@@ -10,7 +10,8 @@ import numpy as np
 import orjson
 
 from polyguard_env.engine import layout as at
-from polyguard_env.engine.facts import KIDNEY, FactTable
+from polyguard_env.engine.facts import FactTable
+from polyguard_env.engine.vocabularies import KIDNEY
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import ActionType
 from polyguard_env.environment.observed import CHART, dose_word, drug_word, measurement_word

@@ -9,8 +9,9 @@ from typing import NoReturn
 import numpy as np
 
 from polyguard_env.engine import layout as at
-from polyguard_env.engine.facts import KIDNEY, FactTable
+from polyguard_env.engine.facts import FactTable
 from polyguard_env.engine.parameters import PLACE
+from polyguard_env.engine.vocabularies import KIDNEY
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.schema import SEVERITY_RANK

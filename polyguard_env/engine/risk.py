@@ -9,6 +9,7 @@ from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.memory import rename, unite
 from polyguard_env.engine.parameters import PLACE
+from polyguard_env.engine.regimen import regimen_findings
 from polyguard_env.engine.rules import (
     burden_findings,
     dose_findings,
@@ -19,7 +20,6 @@ from polyguard_env.engine.rules import (
     pair_finding,
     person_findings,
     present,
-    regimen_findings,
     slot_findings,
     tapering_factor,
     weigh,

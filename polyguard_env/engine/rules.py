@@ -1,4 +1,4 @@
-"""The clinical rules over arrays: what is wrong with a drug, a pair, a combination, a regimen.
+"""The clinical rules over arrays: what is wrong with a drug or a pair; `regimen.py` has those on the whole.
 
 The only implementation that episodes run through, single or batched. `risk/review.py` writes the same findings for
 people; tests hold the two, and an independent checker, against each other.
@@ -15,11 +15,8 @@ from polyguard_env.engine.memory import meet, unite
 from polyguard_env.engine.parameters import PLACE
 
 WEIGHT = PLACE["weight_minor"] - 1
-ACB_THRESHOLD, ACB_SEVERITY = PLACE["acb_threshold"], PLACE["acb_severity"]
-DBI_THRESHOLD, DBI_SEVERITY = PLACE["dbi_threshold"], PLACE["dbi_severity"]
 MONITORED, MONITORED_REDUCE = PLACE["monitored"], PLACE["monitored_reduce"]
 MONITORED_OTHERWISE, REDUCED = PLACE["monitored_otherwise"], PLACE["reduced"]
-DBI, ACB, DRUG = PLACE["dbi"], PLACE["acb"], PLACE["drug"]
 TAPER_BEGUN, TAPER_SLOPE = PLACE["taper_begun"], PLACE["taper_begun_slope"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -139,7 +136,8 @@ def organ_limit(facts, sc, drug, hepatic):
 
 
 @compiled
-def _put(found, m, category, severity, what, a, b, code, slots):
+def note(found, m, category, severity, what, a, b, code, slots):
+    """Write a finding as row `m`, its weight and management left open."""
     row = found[m]
     row.category, row.severity, row.what = category, severity, what
     row.a, row.b, row.code, row.slots = a, b, code, slots
@@ -188,7 +186,7 @@ def person_findings(facts, sc, st, k, found, m):
                 if found[i].what == at.CONDITION and found[i].b == rule.condition:
                     held = i
             if held < 0:
-                _put(found, m, at.DRUG_DISEASE, rule.severity, at.CONDITION, drug, rule.condition, rule.rule, bit)
+                note(found, m, at.DRUG_DISEASE, rule.severity, at.CONDITION, drug, rule.condition, rule.rule, bit)
                 m += 1
             elif rule.severity > found[held].severity:
                 found[held].severity, found[held].code = rule.severity, rule.rule
@@ -208,14 +206,14 @@ def dose_findings(facts, sc, st, k, found, m):
         if place >= 0 and (limit == 0.0 or st.dose[k] > limit * 1.001):
             rule = facts.organ[place]
             what = at.HEPATIC if hepatic == 1 else at.RENAL
-            _put(found, m, at.ORGAN_DOSING, rule.severity, what, drug, -1, rule.rule, bit)
+            note(found, m, at.ORGAN_DOSING, rule.severity, what, drug, -1, rule.rule, bit)
             if rule.action != 0:
                 found[m].limit = rule.limit
             m += 1
     if row.profiled and row.dose_max > 0 and st.dose[k] > row.dose_max * 1.001:
         # A grade of this project (2026), as in the review.
         severity = at.MAJOR if st.dose[k] > 1.5 * row.dose_max else at.MODERATE
-        _put(found, m, at.ORGAN_DOSING, severity, at.MAXIMUM, drug, -1, -1, bit)
+        note(found, m, at.ORGAN_DOSING, severity, at.MAXIMUM, drug, -1, -1, bit)
         found[m].limit = row.dose_max
         m += 1
     return m
@@ -241,7 +239,7 @@ def burden_findings(facts, sc, st, k, words, found, m):
                 continue
             held = avoid
         if held < 0:
-            _put(found, m, at.BURDEN, rule.severity, rule.kind, drug, -1, rule.rule, bit)
+            note(found, m, at.BURDEN, rule.severity, rule.kind, drug, -1, rule.rule, bit)
             if rule.kind == at.FALL_RISK:
                 falls = m
             else:
@@ -266,114 +264,11 @@ def _gene_findings(facts, sc, drug, bit, found, m):
                 if found[i].b == rule.gene:
                     held = i
             if held < 0:
-                _put(found, m, at.DRUG_DISEASE, rule.severity, at.GENE, drug, rule.gene, rule.rule, bit)
+                note(found, m, at.DRUG_DISEASE, rule.severity, at.GENE, drug, rule.gene, rule.rule, bit)
                 m += 1
             elif rule.severity > found[held].severity:
                 found[held].severity, found[held].code = rule.severity, rule.rule
     return m
-
-
-@compiled
-def regimen_findings(facts, sc, st, w, m):
-    """Findings of the regimen as a whole: hyperedges, anticholinergic and Drug Burden Index load, omissions.
-
-    Combinations and rules on missing drugs are told by one bit each for every side. Notes the regimen's load in the
-    state.
-    """
-    found, p, lacking = w.found, facts.parameters, facts.lacking
-    first = second = third = fourth = np.int64(0)
-    one = two = three = four = np.int64(0)
-    given, joined, barred = np.int64(0), np.int64(0), np.int64(0)
-    given_too, joined_too, barred_too = np.int64(0), np.int64(0), np.int64(0)
-    acb, dbi, count = 0.0, 0.0, 0
-    acb_slots, dbi_slots = np.int64(0), np.int64(0)
-    for k in range(st.n):
-        if st.alive[k]:
-            row = facts.drug[st.drug[k]]
-            sides = row.sides
-            first |= sides[0]
-            second |= sides[1]
-            third |= sides[2]
-            fourth |= sides[3]
-            # Combinations that a drug is in, counted up to four drugs, one word for each count.
-            member = sides[0] | sides[1] | sides[2] | sides[3]
-            four |= three & member
-            three |= two & member
-            two |= one & member
-            one |= member
-            given |= row.gives[0]
-            given_too |= row.gives[1]
-            joined |= row.joins[0]
-            joined_too |= row.joins[1]
-            barred |= row.bars[0]
-            barred_too |= row.bars[1]
-            count += 1
-            acb += row.acb
-            if row.dbi_delta > 0:
-                dbi += st.dose[k] / (st.dose[k] + row.dbi_delta) if st.dose[k] > 0 else 0.0
-            acb_slots |= np.int64(row.acb_carrier) << np.int64(k)
-            dbi_slots |= np.int64(row.dbi_carrier) << np.int64(k)
-    complete = (first | lacking[0]) & (second & two | lacking[1])
-    complete &= (third & three | lacking[2]) & (fourth & four | lacking[3])
-    while complete:
-        m = _hyperedge_finding(facts, st, lowest(complete), w, m)
-        complete &= complete - 1
-    st.load = p[DBI] * dbi + p[ACB] * acb + p[DRUG] * count
-    if acb_slots and acb >= p[ACB_THRESHOLD]:
-        _put(found, m, at.BURDEN, np.int64(p[ACB_SEVERITY]), at.ACB, -1, -1, -1, acb_slots)
-        m += 1
-    if dbi_slots and dbi >= p[DBI_THRESHOLD]:
-        _put(found, m, at.BURDEN, np.int64(p[DBI_SEVERITY]), at.DBI, -1, -1, -1, dbi_slots)
-        m += 1
-    m = _omissions(facts, sc.omission[0] & (joined | facts.alone[0]) & ~given & ~barred, 0, found, m)
-    return _omissions(facts, sc.omission[1] & (joined_too | facts.alone[1]) & ~given_too & ~barred_too, 63, found, m)
-
-
-@compiled
-def _omissions(facts, rest, first, found, m):
-    while rest:
-        place = first + lowest(rest)
-        rest &= rest - 1
-        rule = facts.omission[place]
-        _put(found, m, at.OMISSION, rule.severity, at.CONDITION, rule.drug, rule.condition, place, np.int64(0))
-        m += 1
-    return m
-
-
-@compiled
-def _hyperedge_finding(facts, st, h, w, m):
-    found, sides = w.found, w.sides
-    edge = facts.hyper[h]
-    slots = np.int64(0)
-    for side in range(edge.sides):
-        sides[side] = 0
-        for k in range(st.n):
-            if st.alive[k]:
-                sides[side] |= ((facts.drug[st.drug[k]].sides[side] >> np.int64(h)) & 1) << np.int64(k)
-        slots |= sides[side]
-    if not represented(sides, edge.sides):
-        return m
-    _put(found, m, edge.category, edge.severity, at.HYPEREDGE, -1, -1, h, slots)
-    found[m].reduce = edge.reduce
-    return m + 1
-
-
-@compiled
-def represented(sides, n):
-    """True when each of `n` sides can be given a slot that no other side is given (Hall's condition)."""
-    for subset in range(1, 1 << n):
-        union, size = np.int64(0), 0
-        for side in range(n):
-            if (subset >> side) & 1:
-                union |= sides[side]
-                size += 1
-        bits = 0
-        while union and bits < size:
-            union &= union - 1
-            bits += 1
-        if bits < size:
-            return False
-    return True
 
 
 @compiled
@@ -384,11 +279,11 @@ def pair_finding(facts, st, i, j, found, m):
     place, twice = (st.pair[i, j] & 0xFFFFFF) - 1, st.pair[i, j] >> 24
     if place >= 0:
         edge = facts.edge[place]
-        _put(found, m, at.INTERACTION, edge.severity, at.PAIR, a, b, place, slots)
+        note(found, m, at.INTERACTION, edge.severity, at.PAIR, a, b, place, slots)
         found[m].measurement, found[m].reduce, found[m].monitor = edge.measurement, edge.reduce, edge.monitor
         m += 1
     if twice > 0:
-        _put(found, m, at.DUPLICATION, twice, at.PAIR, a, b, -1, slots)
+        note(found, m, at.DUPLICATION, twice, at.PAIR, a, b, -1, slots)
         m += 1
     return m
 

@@ -10,7 +10,7 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, chance, shuffle
-from polyguard_env.engine.rules import regimen_findings
+from polyguard_env.engine.regimen import regimen_findings
 from polyguard_env.environment.drafting import layout as lay
 from polyguard_env.environment.drafting.adding import NO_FLAG, fill
 from polyguard_env.environment.drafting.drawing import draw_pair
