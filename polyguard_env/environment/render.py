@@ -146,7 +146,7 @@ class Rendering:
             pieces = [self._person.naming(conditions)]
             if level < BRIEF_LEVEL:
                 pieces += [
-                    (told.acted[level] or told.of_acted(level)) if own else told.of_others(level)
+                    (told.acted.get(level) or told.of_acted(level)) if own else told.of_others(level)
                     for told, own in (near if hide else rows)
                 ]
             else:
@@ -171,14 +171,14 @@ class _Told:
     def __init__(self, key: DrugKey, style: str, index: RuleIndex) -> None:
         self._key, self._style, self._index = key, style, index
         self.stems, self.partners = _stems(key[0], index) if key[7] else (0, 0)
-        self.acted: list[Piece | None] = [None] * len(DETAIL_LEVELS)
-        self._others: list[Piece | None] = [None] * BRIEF_LEVEL
+        self.acted: dict[int, Piece] = {}
+        self._others: dict[int, Piece] = {}
         self._briefly: dict[tuple[int, int], Piece] = {}
         self.name, self.known = key[1], key[7]
 
     def of_acted(self, level: int) -> Piece:
         """The line of a drug that options act on."""
-        found = self.acted[level]
+        found = self.acted.get(level)
         if found is None:
             found = _drug(self._key, DETAIL_LEVELS[level][1], self._style, self._index, level >= SHORT_LEVEL)
             self.acted[level] = found
@@ -186,7 +186,7 @@ class _Told:
 
     def of_others(self, level: int) -> Piece:
         """The line of another drug, below the level from which only some roles are shown."""
-        found = self._others[level]
+        found = self._others.get(level)
         if found is None:
             found = self._others[level] = _drug(self._key, DETAIL_LEVELS[level][2], self._style, self._index)
         return found

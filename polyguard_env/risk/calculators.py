@@ -48,6 +48,8 @@ def _number(field: str, value: Any, fix: str) -> float:
 
 
 def _within(field: str, value: Any, low: float, high: float, unit: str) -> float:
+    if type(value) in (float, int) and low <= value <= high:
+        return float(value)
     fix = f"give {field} in {unit}, between {low:g} and {high:g}"
     number = _number(field, value, fix)
     if not low <= number <= high:
