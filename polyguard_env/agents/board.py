@@ -137,10 +137,11 @@ class Board:
         return self.patient
 
     def review(self, patient: Patient) -> tuple[Finding, ...]:
-        """Findings of a patient, without the categories an ablation hides."""
+        """Findings of a patient, without the categories an ablation hides and what is about a drug held for now."""
         hidden = {UNSEEN_CATEGORIES[part] for part in self.without if part in UNSEEN_CATEGORIES}
         found = review_regimen(patient, self.knowledge).findings
-        return tuple(finding for finding in found if finding.category not in hidden)
+        held = {entry["drug_id"] for entry in self.observation.regimen if entry["held"]}
+        return tuple(f for f in found if f.category not in hidden and not held & set(f.drugs))
 
     def chosen(self) -> Candidate:
         """The candidate the planner took."""

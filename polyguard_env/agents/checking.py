@@ -15,7 +15,7 @@ Words = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=
 DOSE_KINDS = (ActionType.REDUCE_DOSE, ActionType.INCREASE_DOSE)
 TARGETS_NEEDED = {
     ActionType.STOP_DRUG: 1, ActionType.TAPER_DRUG: 1, ActionType.REDUCE_DOSE: 2, ActionType.INCREASE_DOSE: 2,
-    ActionType.SUBSTITUTE_DRUG: 2, ActionType.ADD_DRUG: 1, ActionType.ORDER_MONITORING: 1,
+    ActionType.SUBSTITUTE_DRUG: 2, ActionType.ADD_DRUG: 1, ActionType.HOLD_DOSE: 1, ActionType.ORDER_MONITORING: 1,
 }  # fmt: skip
 MOST_CANDIDATES, MOST_DRUGS = 64, 100
 
@@ -61,6 +61,8 @@ class SeenDrug(Seen):
     unit: str
     indication: str | None
     tapering: bool
+    held: bool
+    course: bool
     withdrawal: bool
     known: bool
     product: str

@@ -44,6 +44,7 @@ class MedRec:
             "drugs": len(regimen), "no_indication": unexplained, "indication_not_seen": unknown, "duplicates": doubled,
             "not_looked_up": [e["drug_id"] for e in regimen if not is_known(e)],
             "tapering": [e["drug_id"] for e in regimen if e["tapering"]],
+            "held": [e["drug_id"] for e in regimen if e["held"]],
             "withdrawal": [e["drug_id"] for e in regimen if e["withdrawal"]],
             "to_check": list(board.observation.patient.get("to_check", ())),
         }  # fmt: skip

@@ -19,6 +19,7 @@ OBJECTION_WORDS = {
     "already_taken": "the drug is in the regimen already",
     "dose_above_maximum": "the dose is above the highest at this age",
     "abrupt_stop": "the drug needs a taper and would be stopped at once",
+    "drug_held": "the drug is held already",
 }
 
 

@@ -44,7 +44,7 @@ def patient_of(observation: PolyGuardObservation) -> Patient:
 
 
 def patient_after(patient: Patient, candidate: Candidate, knowledge: KnowledgeBase) -> Patient:
-    """The patient once a candidate has been carried out in full (a taper to its end); others change nothing."""
+    """The patient once a candidate has been carried out in full (a taper to its end); holds change nothing."""
     kind, targets = candidate.action_type, candidate.targets
     if not targets:
         return patient

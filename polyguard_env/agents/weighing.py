@@ -5,6 +5,7 @@ from __future__ import annotations
 from polyguard_env.agents.board import Board, Forecast, Note
 from polyguard_env.agents.clinical import counted
 from polyguard_env.agents.observed import SWAPPING, facts_of, is_known, patient_after, stated_ceiling
+from polyguard_env.agents.pausing import PAUSE_COST, answered_by_pause
 from polyguard_env.environment.messages import ActionType, Candidate
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import rule_index
@@ -15,6 +16,8 @@ MONITORED_SHARE = 0.5
 UNKNOWN_WORTH = 0.6
 WITHDRAWAL_COST = 3.0
 DOSE_KINDS = frozenset({ActionType.REDUCE_DOSE, ActionType.INCREASE_DOSE, ActionType.HOLD_DOSE})
+# What a lasting change costs of a drug whose severe findings a pause would answer.
+LASTING_COST = 0.5
 REVIEW_KINDS = frozenset(
     {
         ActionType.ORDER_MONITORING, ActionType.FETCH_EXTERNAL_EVIDENCE, ActionType.DECOMPOSE_NEW_DRUG,
@@ -69,6 +72,8 @@ class Supervisor:
 
 def forecast(candidate: Candidate, board: Board) -> Forecast:
     """What a candidate would do, from what the observation shows."""
+    if candidate.action_type is ActionType.HOLD_DOSE:
+        return _of_pause(candidate, board)
     before, patient = {f.finding_id: f for f in board.findings}, board.person()
     changed = patient_after(patient, candidate, board.knowledge)
     after = before if changed is patient else {f.finding_id: f for f in board.review(changed)}
@@ -82,7 +87,20 @@ def forecast(candidate: Candidate, board: Board) -> Forecast:
     value -= WITHDRAWAL_COST * ("abrupt_stop" in against)
     if candidate.action_type is ActionType.ORDER_MONITORING:
         value += worth_knowing(candidate.targets[0], board)
+    if candidate.action_type in (*ENDS, *SWAPPING, ActionType.REDUCE_DOSE):
+        about = [f for f in board.findings if candidate.targets[0] in f.drugs and f.severity != "minor"]
+        value -= LASTING_COST * (bool(about) and set(about) <= set(answered_by_pause(candidate.targets[0], board)))
     return Forecast(candidate, resolved, added, lost, against, value)
+
+
+def _of_pause(candidate: Candidate, board: Board) -> Forecast:
+    """A drug that is held comes back: only what passes meanwhile is answered, and its condition waits."""
+    drug_id = candidate.targets[0]
+    resolved, against = answered_by_pause(drug_id, board), objections(candidate, board)
+    indication = next((item.indication for item in board.person().regimen if item.drug_id == drug_id), "")
+    value = sum(WEIGHT[f.severity] for f in resolved) - WITHDRAWAL_COST * ("abrupt_stop" in against)
+    value -= PAUSE_COST * (1.0 + (rule_index(board.knowledge).priority(indication) if indication else 0.0))
+    return Forecast(candidate, resolved, (), (), against, value)
 
 
 def worth_knowing(measurement: str, board: Board) -> float:
@@ -129,8 +147,11 @@ def objections(candidate: Candidate, board: Board) -> tuple[str, ...]:
     ):
         found.append("dose_above_maximum")
     needs_taper = bool(targets) and "taper" in facts_of(board.observation, targets[0])
-    if kind is ActionType.STOP_DRUG and needs_taper and entry and not entry["tapering"]:
+    at_once = kind in (ActionType.STOP_DRUG, ActionType.HOLD_DOSE)
+    if at_once and needs_taper and entry and not entry["tapering"] and not entry["held"]:
         found.append("abrupt_stop")
+    if kind in (*DOSE_KINDS, ActionType.TAPER_DRUG) and entry and entry["held"]:
+        found.append("drug_held")
     return tuple(found)
 
 
@@ -142,6 +163,6 @@ def ranking(board: Board) -> list[Forecast]:
 def of_route(candidates: list[Candidate], route: str) -> list[Candidate]:
     """The candidates a route allows; finishing is always one of them."""
     named = {"dose": DOSE_KINDS, "review": REVIEW_KINDS}
-    changing = frozenset(ActionType) - DOSE_KINDS - REVIEW_KINDS
+    changing = frozenset(ActionType) - DOSE_KINDS - REVIEW_KINDS | {ActionType.HOLD_DOSE}
     kinds = named.get(route, changing)
     return [c for c in candidates if c.action_type is ActionType.FINISH or c.action_type in kinds]

@@ -9,6 +9,7 @@ from polyguard_env.engine.beside import any_check, any_start, bandit, beside, re
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, key_of
 from polyguard_env.engine.dynamics import outcome, slot_of, untouched
+from polyguard_env.engine.holds import note_passing
 from polyguard_env.engine.memory import copier, copy_record
 from polyguard_env.engine.moves import fix_moves, kinds_on, moves_on
 from polyguard_env.engine.parameters import PLACE
@@ -25,16 +26,17 @@ COSTS = np.array(
         )
     ]
 )  # fmt: skip
+LASTING_COST = PLACE["cost_lasting"]
 ACTIONABLE = PLACE["actionable"]
 REVIEW_VALUE = PLACE["review_value"]
 # By sub-environment and kind, how often the best fix is of that kind, so that a move drawn where nothing needs fixing
 # looks like one. Measured over problems of the train split.
 SHARES = np.zeros((8, 15))
 for _sub, _shares in {
-    at.DDI_SUB: {at.SUBSTITUTE: 41, at.TAPER: 39, at.STOP: 17, at.REDUCE: 3, at.INCREASE: 1},
-    at.REGIMEN: {at.SUBSTITUTE: 30, at.TAPER: 30, at.STOP: 24, at.REDUCE: 15, at.INCREASE: 2},
-    at.PRECISION: {at.SUBSTITUTE: 36, at.REDUCE: 25, at.INCREASE: 14, at.TAPER: 13, at.STOP: 12},
-    at.LONGITUDINAL: {at.TAPER: 50, at.STOP: 40, at.SUBSTITUTE: 10, at.REDUCE: 2, at.INCREASE: 1},
+    at.DDI_SUB: {at.SUBSTITUTE: 41, at.TAPER: 39, at.STOP: 17, at.REDUCE: 3, at.INCREASE: 1, at.HOLD: 12},
+    at.REGIMEN: {at.SUBSTITUTE: 30, at.TAPER: 30, at.STOP: 24, at.REDUCE: 15, at.INCREASE: 2, at.HOLD: 2},
+    at.PRECISION: {at.SUBSTITUTE: 36, at.REDUCE: 25, at.INCREASE: 14, at.TAPER: 13, at.STOP: 12, at.HOLD: 13},
+    at.LONGITUDINAL: {at.TAPER: 50, at.STOP: 40, at.SUBSTITUTE: 10, at.REDUCE: 2, at.INCREASE: 1, at.HOLD: 2},
     at.WEB: {at.SUBSTITUTE: 38, at.STOP: 31, at.TAPER: 26, at.REDUCE: 5, at.INCREASE: 1},
     at.ALTERNATIVE: {at.RECOMMEND: 81, at.STOP: 14, at.TAPER: 5},
     at.NEW_DRUG: {at.STOP: 50, at.SUBSTITUTE: 25, at.TAPER: 22, at.REDUCE: 3, at.INCREASE: 1},
@@ -71,9 +73,9 @@ def copy_state(to, st):
 def value_of(facts, sc, st, w, after, row):
     """Work out what a legal move changes: fills the row's differences and its worth."""
     row.dosing = row.burden = row.disease = 0.0
-    if sc.combinations == 0 and (
-        no_op(row.kind) or row.kind == at.ORDER or row.kind == at.FETCH or row.kind == at.DECOMPOSE
-    ):
+    # A drug that is held may come back with the days of any action, where the episode lives through them.
+    still = sc.combinations == 0 and (st.holding == 0 or sc.sub != at.LONGITUDINAL)
+    if still and (no_op(row.kind) or row.kind == at.ORDER or row.kind == at.FETCH or row.kind == at.DECOMPOSE):
         row.safety = untouched(facts, sc, st, row.kind, row.a, w)
         row.worth = row.safety - facts.parameters[COSTS[row.kind]]
         return
@@ -81,7 +83,20 @@ def value_of(facts, sc, st, w, after, row):
     outcome(facts, sc, after, row.kind, row.a, row.b, row.value, w)
     row.safety, row.dosing = st.safety - after.safety, st.dosing - after.dosing
     row.burden, row.disease = st.burden - after.burden, st.disease - after.disease
-    row.worth = row.safety + row.dosing + row.burden + row.disease - facts.parameters[COSTS[row.kind]]
+    cost = facts.parameters[COSTS[row.kind]]
+    if lasts_too_long(st, row, w):
+        cost += facts.parameters[LASTING_COST]
+    row.worth = row.safety + row.dosing + row.burden + row.disease - cost
+
+
+@compiled
+def lasts_too_long(st, row, w):
+    """True for a lasting change of a drug whose only trouble would pass with a pause."""
+    if w.passing[1] == 0 or row.kind == at.KEEP or row.kind == at.INCREASE or row.kind == at.HOLD:
+        return False
+    if row.kind > at.RECOMMEND or row.kind == at.ADD:
+        return False
+    return (w.passing[1] >> np.int64(slot_of(st, row.a))) & 1 == 1
 
 
 @compiled
@@ -112,6 +127,7 @@ def survey(facts, sc, st, w, after):
     rows = w.fixes
     w.counts[:] = -1
     count = w.listed[0] if w.listed[0] >= 0 else list_findings(facts, sc, st, w)
+    note_passing(facts, st, w, count)
     w.fixed[0] = fix_moves(facts, sc, st, rows, w, count)
     for i in range(w.fixed[0]):
         row = rows[i]
@@ -173,7 +189,7 @@ def rank(facts, st):
 @compiled
 def no_op(kind):
     """True for the kinds of action that change neither regimen nor knowledge."""
-    return kind == at.KEEP or kind == at.FINISH or kind == at.REVIEW or kind == at.HOLD
+    return kind == at.KEEP or kind == at.FINISH or kind == at.REVIEW
 
 
 @compiled

@@ -7,6 +7,7 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.holds import forget_reasons, note_reasons, pause_harm
 from polyguard_env.engine.memory import meet
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.risk import (
@@ -23,6 +24,7 @@ from polyguard_env.engine.risk import (
 from polyguard_env.engine.rules import kidney_known, pair_finding, weigh
 
 WITHDRAWAL_DAYS, SAFE_STOP, TAPER_END = PLACE["withdrawal_days"], PLACE["safe_stop"], PLACE["taper_end"]
+HOLD_DAYS = PLACE["hold_days"]
 
 
 @compiled
@@ -36,9 +38,12 @@ def slot_of(st, drug):
 
 @compiled
 def taper_in_force(facts, st, k):
-    """The taper rule of a slot: the drug has one, was taken long enough and is still near full dose; else -1."""
+    """The taper rule of a slot: the drug has one, was taken long enough and is still near full dose; else -1.
+
+    A drug that is held has been taken away at once already.
+    """
     place = facts.drug[st.drug[k]].taper
-    if place < 0:
+    if place < 0 or (st.holding >> np.int64(k)) & 1:
         return -1
     fraction = st.dose[k] / st.initial[k] if st.initial[k] > 0 else 1.0
     if fraction <= facts.parameters[SAFE_STOP] or st.days[k] < facts.taper[place].min_days:
@@ -64,12 +69,14 @@ def _withdraw(facts, st, drug, severity):
 def _remove(sc, st, k):
     st.alive[k] = 0
     st.tapering[k] = 0
+    forget_reasons(st, k)
     unlink(st, k)
     mark_stale(sc, st, k)
 
 
 @compiled
-def _start(facts, sc, st, drug, indication, w):
+def _start(facts, sc, st, drug, indication, course, w):
+    """Take a drug up in a slot; the slot. It goes on with a course that is under way, and begins none."""
     k = st.n
     if k >= at.SLOTS:
         for place in range(at.SLOTS):
@@ -83,6 +90,8 @@ def _start(facts, sc, st, drug, indication, w):
     st.dose[k] = st.initial[k] = dose
     st.days[k], st.tapering[k], st.reduced[k], st.group[k] = 0, 0, 0, 0
     st.facts_known[k], st.product_known[k] = 1, 1
+    st.held[k] = 0
+    note_reasons(facts, st, k, course)
     refresh_slot(facts, sc, st, k, w)
     refresh_pairs(facts, st, k)
     return k
@@ -130,7 +139,7 @@ def apply(facts, sc, st, kind, a, b, value, w):
     if kind == at.STOP or kind == at.SUBSTITUTE or kind == at.RECOMMEND or kind == at.TAPER:
         k = slot_of(st, a)
         group = st.group[k]
-        indication = st.indication[k]
+        indication, course = st.indication[k], (st.course >> np.int64(k)) & 1
         for other in range(st.n):
             if st.alive[other] and (other == k or (group > 0 and st.group[other] == group)):
                 if kind == at.TAPER:
@@ -147,10 +156,10 @@ def apply(facts, sc, st, kind, a, b, value, w):
                         covered = one >= 0 and one == new
                     _stop(facts, sc, st, other, covered)
         if kind == at.SUBSTITUTE or kind == at.RECOMMEND:
-            changed = _start(facts, sc, st, b, indication, w)
+            changed = _start(facts, sc, st, b, indication, course, w)
         refresh_conditional(facts, sc, st, changed, w)
     elif kind == at.ADD:
-        changed = _start(facts, sc, st, a, b, w)
+        changed = _start(facts, sc, st, a, b, 0, w)
         refresh_conditional(facts, sc, st, changed, w)
     elif kind == at.REDUCE or kind == at.INCREASE:
         k = slot_of(st, a)
@@ -164,6 +173,8 @@ def apply(facts, sc, st, kind, a, b, value, w):
         if kind == at.REDUCE:
             st.reduced[k] = 1
         refresh_dose(facts, sc, st, k, w)
+    elif kind == at.HOLD:
+        _hold(facts, sc, st, slot_of(st, a), w)
     elif kind == at.ORDER or kind == at.FETCH or kind == at.DECOMPOSE:
         learn(sc, st, kind, a)
     elif kind == at.TEST:
@@ -172,12 +183,38 @@ def apply(facts, sc, st, kind, a, b, value, w):
         st.finished = 1
     elif kind == at.REVIEW:
         st.reviews += 1
-    elif kind == at.KEEP or kind == at.HOLD:
+    elif kind == at.KEEP:
         st.keeps += 1
     _age(st, days, old_withdrawals)
+    _resume(facts, sc, st, days, w)
     st.day += days
     st.step += 1
     st.last_kind, st.last_a, st.last_b = kind, a, b
+
+
+@compiled
+def _hold(facts, sc, st, k, w):
+    """Withhold a drug for a time: at once, so that what needs a taper, or may not be paused, brings harm."""
+    place = taper_in_force(facts, st, k)
+    severity = max(pause_harm(facts, st, k), np.int64(facts.taper[place].severity) if place >= 0 else np.int64(0))
+    if severity > 0:
+        _withdraw(facts, st, st.drug[k], severity)
+    st.holding |= np.int64(1) << np.int64(k)
+    st.held[k] = np.int64(facts.parameters[HOLD_DAYS])
+    refresh_slot(facts, sc, st, k, w)
+
+
+@compiled
+def _resume(facts, sc, st, days, w):
+    """Held drugs come back after their time, where an episode lives through it; elsewhere it is over before that."""
+    if st.holding == 0 or sc.sub != at.LONGITUDINAL:
+        return
+    for k in range(st.n):
+        if (st.holding >> np.int64(k)) & 1:
+            st.held[k] = max(0, st.held[k] - days)
+            if st.held[k] == 0:
+                st.holding &= ~(np.int64(1) << np.int64(k))
+                refresh_slot(facts, sc, st, k, w)
 
 
 @compiled
@@ -215,9 +252,10 @@ def _age(st, days, old):
 
 
 @compiled
-def idle(sc, st):
+def idle(facts, sc, st, w):
     """An answer that changed nothing: the step and its days are gone."""
     _age(st, sc.step_days, st.withdrawals)
+    _resume(facts, sc, st, sc.step_days, w)
     st.day += sc.step_days
     st.step += 1
     st.last_kind, st.last_a, st.last_b = -1, -1, -1
@@ -274,7 +312,7 @@ def outcome(facts, sc, scratch, kind, a, b, value, w):
 @compiled
 def why_illegal(facts, sc, st, kind, a, b, value):
     """0 for a legal action, else the code of the reason against it; every rule is one the agent can see."""
-    if kind == at.STOP or kind == at.TAPER or kind == at.REDUCE or kind == at.INCREASE:
+    if kind == at.STOP or kind == at.TAPER or kind == at.REDUCE or kind == at.INCREASE or kind == at.HOLD:
         k = slot_of(st, a)
         return at.NOT_TAKEN if k < 0 else why_not_on(facts, sc, st, k, kind, value)
     if kind == at.SUBSTITUTE or kind == at.RECOMMEND or kind == at.ADD:
@@ -297,9 +335,11 @@ def unknown(st, k):
 
 @compiled
 def why_not_on(facts, sc, st, k, kind, value):
-    """As `why_illegal`, of ending a drug that is taken or changing its dose, given its slot."""
+    """As `why_illegal`, of ending or holding a drug that is taken or changing its dose, given its slot."""
     if unknown(st, k):
         return at.ACTED_ON_UNKNOWN
+    if kind != at.STOP and (st.holding >> np.int64(k)) & 1:
+        return at.DRUG_HELD
     if kind == at.REDUCE or kind == at.INCREASE:
         row = facts.drug[st.drug[k]]
         if row.kidney and not kidney_known(sc, st):

@@ -17,7 +17,7 @@ from polyguard_env.environment.observed import CHART, Shown
 COMBINATION = 1_000_000
 NAN = float("nan")
 # Single fields of a state that are read at every step.
-NOW = ("finished", "step", "n", "candidates", "day", "known", "chart_known", "tested", "withdrawals")
+NOW = ("finished", "step", "n", "candidates", "day", "known", "chart_known", "tested", "withdrawals", "course")
 OF_WHOLE = {operations.OF_LOAD: ("load:regimen", "burden"), operations.OF_UNKNOWN: ("unknown:record", "unknown")}
 
 # What of a state an agent may be shown lies between these fields; the days a drug was taken lie between the spans.
@@ -60,6 +60,7 @@ class Episode:
         self._drug, self._dose, self._initial, self._indication, self._days, self._tapering, self._alive = (
             view(state[name]) for name in ("drug", "dose", "initial", "indication", "days", "tapering", "alive")
         )
+        self._held = view(state["held"])
         self._group, self._facts_known, self._product_known, self._gone = (
             view(state[name]) for name in ("group", "facts_known", "product_known", "w_drug")
         )
@@ -181,13 +182,17 @@ class Episode:
         """The regimen: each drug as it stands, in the order it came."""
         n = self._n[0]
         drugs, conditions = self.engine.table.drugs, self.engine.table.conditions
+        courses = self._now["course"][0]
         return {
-            drugs[drug]: Taken(dose, initial, conditions[code] if code >= 0 else "", days, tapering == 1)
-            for drug, dose, initial, code, days, tapering, alive in zip(
+            drugs[drug]: Taken(
+                dose, initial, conditions[code] if code >= 0 else "", days, tapering == 1, held > 0,
+                courses >> place & 1 == 1,
+            )
+            for place, (drug, dose, initial, code, days, tapering, held, alive) in enumerate(zip(
                 self._drug[:n].tolist(), self._dose[:n].tolist(), self._initial[:n].tolist(),
                 self._indication[:n].tolist(), self._days[:n].tolist(), self._tapering[:n].tolist(),
-                self._alive[:n].tolist(), strict=True,
-            )
+                self._held[:n].tolist(), self._alive[:n].tolist(), strict=True,
+            ))
             if alive
         }  # fmt: skip
 

@@ -15,6 +15,7 @@ from polyguard_env.environment.roles import roles_explain
 from polyguard_env.environment.splits import pair_split_of
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.formulary import split as cells
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Rule
 from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.review import CHILD_PUGH_RANK, MONITOR_FOR_MECHANISM, rule_index
@@ -139,6 +140,7 @@ class FactTable:
         disease = self._spread(table, "disease", [], "drug_disease", self._disease)
         gene = self._spread(table, "gene", [], "pharmacogenomics", self._gene)
         swap = self._spread(table, "swap", [], "substitution", self._swap)
+        hold = self._hold(table)
         burden = self._burden(table)
         parameters = self._parameters()
         duplicate, duplicate_rule, exception = self._duplicates(table)
@@ -157,7 +159,7 @@ class FactTable:
             hyper=hyper, lacking=lacking, duplicate=duplicate, duplicate_rule=duplicate_rule,
             exception=exception, number=number, foreign=foreign,
             near=near, swap=rows_of(swap, at.SWAP), alone=self._alone(table),
-            omission=omission, taper=taper, mask=words,
+            omission=omission, taper=taper, hold=rows_of(hold, at.HOLD_RULE), mask=words,
             priority=np.array([index.priority(name) for name in self.conditions]),
             common=np.array(common, dtype=np.int32), parameters=parameters, weights=weight_vector(),
         )  # fmt: skip
@@ -206,6 +208,22 @@ class FactTable:
             return None
         indication = self.condition_at.get(rule.fields.get("indication", ""), -1)
         return self.drug_at[new.drug_id], indication, self._mask(terms(rule.fields.get("wrong_if", "")))
+
+    def _hold(self, table: np.ndarray) -> list[tuple[object, ...]]:
+        """A row for each indication, or condition, that a rule on withholding names."""
+        rows: list[tuple[object, ...]] = []
+        for place, name in enumerate(self.drugs):
+            start = len(rows)
+            for rule in self.index.rules("hold", name):
+                fields = rule.fields
+                named = cells(fields["condition" if fields["role"] == "sick_day" else "indication"])
+                role, days = at.HOLD_ROLES.index(fields["role"]), _number(fields.get("most_days", ""), 0.0)
+                rows += [
+                    (role, what, SEVERITY_RANK[rule.severity], days)
+                    for what in ([self.condition_at[condition] for condition in named] or [-1])
+                ]
+            table["hold"][place] = (start, len(rows))
+        return rows
 
     def _hyper(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Combinations, and a bit for each in every drug's `sides`; `lacking` has the bits of those without a side."""

@@ -12,6 +12,7 @@ from polyguard_env.engine.candidates import copy_state, ended, enter, lay_out, p
 from polyguard_env.engine.compiled import compiled, entry
 from polyguard_env.engine.draws import key_of, mix, uniform
 from polyguard_env.engine.dynamics import apply, idle
+from polyguard_env.engine.holds import note_passing, note_reasons
 from polyguard_env.engine.memory import copy_record
 from polyguard_env.engine.moves import fix_moves, moves_on
 from polyguard_env.engine.operations import (
@@ -52,7 +53,7 @@ def fill(facts, sc, st, seed, w):
     for k in range(sc.n):
         st.drug[k], st.dose[k], st.initial[k] = sc.drug[k], sc.dose[k], sc.dose[k]
         st.indication[k], st.days[k], st.group[k] = sc.indication[k], sc.days[k], sc.group[k]
-        st.tapering[k], st.reduced[k], st.alive[k] = 0, 0, 1
+        st.tapering[k], st.reduced[k], st.held[k], st.alive[k] = 0, 0, 0, 1
         st.facts_known[k] = 0 if sc.hidden_facts[k] else 1
         st.product_known[k] = 0 if sc.hidden_product[k] else 1
     st.known, st.monitored, st.chart_known, st.tested = sc.measured & ~sc.hidden, 0, 0, 0
@@ -61,6 +62,9 @@ def fill(facts, sc, st, seed, w):
     st.harm, st.severe_harm = 0, 0
     st.hazard = st.severe_hazard = 0.0
     st.total = st.last_reward = 0.0
+    st.course = st.pausable = st.holding = 0
+    for k in range(sc.n):
+        note_reasons(facts, st, k, -1)
     refresh_all(facts, sc, st, w)
     assess(facts, sc, st, w)
 
@@ -91,6 +95,7 @@ def worth_posing(x):
         return True
     rows = w.fixes
     w.counts[:] = -1
+    note_passing(facts, st, w, count)
     for i in range(fix_moves(facts, sc, st, rows, w, count)):
         if rows[i].kind < at.ORDER:
             value_of(facts, sc, st, w, after, rows[i])
@@ -124,6 +129,12 @@ def draft(x):
 @compiled
 def restore(facts, sc, st, w, after):
     """Fill the caches and candidates of a state whose plain fields were just written."""
+    st.pausable = st.holding = 0
+    for k in range(st.n):
+        if st.alive[k]:
+            note_reasons(facts, st, k, (st.course >> np.int64(k)) & 1)
+            if st.held[k] > 0:
+                st.holding |= np.int64(1) << np.int64(k)
     refresh_all(facts, sc, st, w)
     assess(facts, sc, st, w)
     w.listed[0] = -1
@@ -146,7 +157,7 @@ def advance(facts, sc, st, choice, reasons, confidence, cited, hits, columns, w)
         row = st.candidate[choice]
         apply(facts, sc, st, row.kind, row.a, row.b, row.value, w)
     else:
-        idle(sc, st)
+        idle(facts, sc, st, w)
     assess(facts, sc, st, w)
     st.total += reward
     st.last_reward = reward

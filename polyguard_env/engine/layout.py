@@ -49,6 +49,8 @@ CHART = -2  # target of a FETCH that opens the chart
 
 INTERACTION, DRUG_DISEASE, ORGAN_DOSING, BURDEN, DUPLICATION, OMISSION, MONITORING, WITHDRAWAL = range(8)
 MINOR, MODERATE, MAJOR, CONTRAINDICATED = 1, 2, 3, 4
+COURSE, PAUSABLE, HARMFUL, SICK_DAY = range(4)
+HOLD_ROLES = ("course", "pausable", "harmful", "sick_day")
 RENAL, HEPATIC, MAXIMUM, GENE, CONDITION, FALL_RISK, AVOID, ACB, DBI, PAIR, HYPEREDGE = range(11)
 
 # Named reasons, by code: why an option is illegal, or what an answer did wrong.
@@ -73,12 +75,13 @@ REASONS: tuple[str, ...] = (
     "timeout",
     "undone_change",
     "needless_change",
+    "drug_held",
 )
 REASON = {name: place for place, name in enumerate(REASONS)}
 (
     FINE, NOT_TAKEN, ABOVE_MAXIMUM, NOT_A_REDUCTION, ALREADY_TAKEN, ALLERGY, ACTED_ON_UNKNOWN, KIDNEY_UNKNOWN,
     ALLERGIES_UNKNOWN, UNSAFE_NO_OP, KEEP_ABUSE, REVIEW_ABUSE, ACTION_LOOP, NO_OP_RETRY, UNREADABLE, ID_MISMATCH,
-    PARSER_EXPLOIT, TIMEOUT, UNDONE_CHANGE, NEEDLESS_CHANGE,
+    PARSER_EXPLOIT, TIMEOUT, UNDONE_CHANGE, NEEDLESS_CHANGE, DRUG_HELD,
 ) = range(len(REASONS))  # fmt: skip
 
 SUB_CODES = (
@@ -111,6 +114,7 @@ DRUG = np.dtype(
         ("dose_min", f8), ("dose_usual", f8), ("dose_max", f8), ("use_weight", f8),
         ("renal", i4, (2,)), ("hepatic", i4, (2,)), ("disease", i4, (2,)), ("gene", i4, (2,)),
         ("burden", i4, (2,)), ("duplicate", i4, (2,)), ("swap", i4, (2,)),
+        ("hold", i4, (2,)),
     ],
     align=True,
 )  # fmt: skip
@@ -131,6 +135,8 @@ DUPLICATE = np.dtype([("rule", i4)])
 DUPLICATE_RULE = np.dtype([("severity", i1), ("except_from", i4), ("except_to", i4)])
 SWAP = np.dtype([("replacement", i4), ("indication", i2), ("wrong_if", i4)])
 OMISSION_RULE = np.dtype([("condition", i2), ("drug", i4), ("absent_if", i4), ("severity", i1)])
+# `what`: the indication of the drug, for a sick day the condition; -1 for any. `days`: a course lasts at most so long.
+HOLD_RULE = np.dtype([("role", i1), ("what", i2), ("severity", i1), ("days", f8)])
 TAPER_RULE = np.dtype(
     [("severity", i1), ("step_fraction", f8), ("max_fraction", f8), ("step_days", f8), ("min_days", f8)]
 )
@@ -162,13 +168,17 @@ CANDIDATE = np.dtype(CANDIDATE_FIELDS, align=True)
 # What a state caches: `pair` what two slots do to each other, the lower first, as `risk.pair_code` writes it, valid
 # where the `links` of the first have the second's bit; `lost` the priority of treatment lost by condition treated at
 # the start, to be worked out again where `stale` has its bit; `own_severe` the severe findings of a drug on its own, of
-# which `dose_severe` hang on its dose; `gap` what is not known, `load` that of the regimen as a whole.
+# which `dose_severe` hang on its dose; `gap` what is not known, `load` that of the regimen as a whole. `held`: days that a
+# drug stays withheld, of those in `holding`; `course` and `pausable`: drugs taken for a short course, and those that may
+# be paused while one lasts (bits of slots).
 STATE = np.dtype(
     [
         ("seed", i8), ("step", i4), ("day", i4), ("finished", i1), ("n", i4),
         ("drug", i4, (SLOTS,)), ("dose", f8, (SLOTS,)), ("initial", f8, (SLOTS,)), ("indication", i2, (SLOTS,)),
-        ("days", i4, (SLOTS,)), ("tapering", i1, (SLOTS,)), ("reduced", i1, (SLOTS,)), ("group", i1, (SLOTS,)),
+        ("days", i4, (SLOTS,)), ("tapering", i1, (SLOTS,)), ("reduced", i1, (SLOTS,)), ("held", i1, (SLOTS,)),
+        ("group", i1, (SLOTS,)),
         ("alive", i1, (SLOTS,)), ("facts_known", i1, (SLOTS,)), ("product_known", i1, (SLOTS,)),
+        ("course", i8), ("pausable", i8), ("holding", i8),
         ("known", i8), ("monitored", i8), ("chart_known", i1), ("tested", i4),
         ("withdrawals", i4), ("w_drug", i4, (WITHDRAWALS,)), ("w_severity", i1, (WITHDRAWALS,)),
         ("w_days", i4, (WITHDRAWALS,)),
@@ -211,7 +221,7 @@ WORK = np.dtype(
         ("stream", i8, (1,)), ("order", i8, (64,)), ("able", i8, (64,)), ("totals", f8, (16,)), ("lines", i8, (8,)),
         ("column", i8, (4,)), ("counts", i8, (SLOTS,)), ("kinds", i8, (SLOTS,)),
         ("columns", f8, (13,)), ("prices", f8, (CANDIDATES,)),
-        ("events", i8, (64, 3)), ("listed", i8, (1,)), ("fixed", i8, (1,)),
+        ("events", i8, (64, 3)), ("listed", i8, (1,)), ("fixed", i8, (1,)), ("passing", i8, (2,)),
     ],
     align=True,
 )  # fmt: skip
@@ -227,6 +237,7 @@ FACTS = Block(
         "hyper": (HYPER, 1), "duplicate": (DUPLICATE, 1), "duplicate_rule": (DUPLICATE_RULE, 1), "exception": (i4, 2),
         "number": (i4, 1), "foreign": (i8, 2), "near": (i8, 2),
         "swap": (SWAP, 1), "alone": (i8, 1), "omission": (OMISSION_RULE, 1), "taper": (TAPER_RULE, 1),
+        "hold": (HOLD_RULE, 1),
         "mask": (i8, 2), "priority": (f8, 1), "common": (i4, 1), "parameters": (f8, 1), "weights": (f8, 1),
     },
 )  # fmt: skip
@@ -266,6 +277,7 @@ class Facts(NamedTuple):
     alone: np.ndarray
     omission: np.ndarray
     taper: np.ndarray
+    hold: np.ndarray
     mask: np.ndarray
     priority: np.ndarray
     common: np.ndarray

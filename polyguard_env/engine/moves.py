@@ -137,7 +137,7 @@ def drug_moves(facts, sc, st, k, rows, m, most, words):
     m = put_on(facts, sc, st, rows, m, k, at.STOP, 0.0)
     if sc.sub != at.ALTERNATIVE:
         m = swap_moves(facts, sc, st, k, rows, m, at.SUBSTITUTE, most, words, True)
-    if row.profiled and st.dose[k] > 0:
+    if row.profiled and st.dose[k] > 0 and not is_held(st, k):
         lower = max(row.dose_min, np.round(st.dose[k] * facts.parameters[CUT], 4))
         if lower < st.dose[k]:
             m = put_on(facts, sc, st, rows, m, k, at.REDUCE, lower)
@@ -153,7 +153,7 @@ def dose_moves(facts, sc, st, k, rows, m):
     drug = st.drug[k]
     row = facts.drug[drug]
     dose = st.dose[k]
-    if not row.profiled or dose <= 0 or st.group[k] > 0:
+    if not row.profiled or dose <= 0 or st.group[k] > 0 or is_held(st, k):
         return m
     for hepatic in range(2):
         place, limit = organ_limit(facts, sc, drug, hepatic == 1)
@@ -170,6 +170,21 @@ def dose_moves(facts, sc, st, k, rows, m):
 
 
 @compiled
+def is_held(st, k):
+    """True for a drug that is withheld for now."""
+    return (st.holding >> np.int64(k)) & 1 == 1
+
+
+@compiled
+def hold_move(facts, sc, st, k, rows, m):
+    """Withholding one drug for a time, in the sub-environments that offer it; the number of rows in use."""
+    offered = sc.sub == at.DDI_SUB or sc.sub == at.PRECISION or sc.sub == at.REGIMEN or sc.sub == at.LONGITUDINAL
+    if not offered or st.group[k] > 0 or st.tapering[k] or is_held(st, k):
+        return m
+    return put_on(facts, sc, st, rows, m, k, at.HOLD, 0.0)
+
+
+@compiled
 def moves_of(facts, sc, st, k, rows, most, words):
     """The moves on one drug that a step may offer; the number of rows in use.
 
@@ -178,14 +193,16 @@ def moves_of(facts, sc, st, k, rows, most, words):
     """
     if sc.sub == at.PRECISION:
         m = dose_moves(facts, sc, st, k, rows, 0)
-        return drug_moves(facts, sc, st, k, rows, m, MOST_SWAPS, words)
+        m = drug_moves(facts, sc, st, k, rows, m, MOST_SWAPS, words)
+        return hold_move(facts, sc, st, k, rows, m)
     if sc.sub == at.ALTERNATIVE and st.group[k] == 0:
         m = swap_moves(facts, sc, st, k, rows, 0, at.RECOMMEND, 3, words, True)
         m = swap_moves(facts, sc, st, k, rows, m, at.RECOMMEND, ANY, words, False)
         if taper_in_force(facts, st, k) >= 0 or (st.tapering[k] and st.dose[k] > 0):
             m = put_on(facts, sc, st, rows, m, k, at.TAPER, 0.0)
         return put_on(facts, sc, st, rows, m, k, at.STOP, 0.0)
-    return drug_moves(facts, sc, st, k, rows, 0, most, words)
+    m = drug_moves(facts, sc, st, k, rows, 0, most, words)
+    return hold_move(facts, sc, st, k, rows, m)
 
 
 @compiled
@@ -238,7 +255,7 @@ def reveal_moves(facts, sc, st, rows, m):
 
 @compiled
 def fix_moves(facts, sc, st, rows, w, count):
-    """Ways to resolve the findings that weigh something, and to learn what is missing.
+    """Ways to resolve the findings that weigh something, and to learn what is missing; holding where that answers one.
 
     Args:
         count: rows of the workspace's `found`, which are the state's findings as `list_findings` gives them.
@@ -270,7 +287,12 @@ def fix_moves(facts, sc, st, rows, w, count):
                 m = drug_moves(facts, sc, st, k, rows, m, MOST_SWAPS, w.words)
             else:
                 for i in range(moves_on(facts, sc, st, k, w)):
-                    m = put_row(rows, m, w.moves[k, i])
+                    if w.moves[k, i].kind != at.HOLD:
+                        m = put_row(rows, m, w.moves[k, i])
+            if (w.passing[0] >> np.int64(k)) & 1:
+                m = hold_move(facts, sc, st, k, rows, m)
+            if is_held(st, k):
+                continue
             if sc.sub == at.PRECISION or low:
                 m = dose_moves(facts, sc, st, k, rows, m)
             else:
@@ -303,7 +325,9 @@ def illegal_moves(facts, sc, st, rows, stream):
         if not st.alive[k] or not st.product_known[k] or st.group[k] > 0:
             continue
         drug, row = st.drug[k], facts.drug[st.drug[k]]
-        if row.profiled and st.dose[k] > 0 and row.dose_max > 0:
+        if is_held(st, k):
+            m = write(rows, m, at.HOLD, drug, -1, 0.0, at.DRUG_HELD)
+        elif row.profiled and st.dose[k] > 0 and row.dose_max > 0:
             above = np.round(max(row.dose_max, st.dose[k]) * 2, 4)
             m = write(rows, m, at.INCREASE, drug, -1, above, at.ABOVE_MAXIMUM)
             m = write(rows, m, at.REDUCE, drug, -1, np.round(st.dose[k] * 2, 4), at.NOT_A_REDUCTION)

@@ -22,6 +22,7 @@ VERBS = {
     at.TAPER: "taper",
     at.REDUCE: "reduce",
     at.INCREASE: "increase",
+    at.HOLD: "hold",
     at.ADD: "add",
 }
 

@@ -35,6 +35,11 @@ DEFAULTS: dict[str, float] = {
     "reduced": 0.4,
     "taper_begun": 0.1,
     "taper_begun_slope": 0.5,
+    # A hold: what a pause takes of the time ahead, and with it of treatment and of what does not pass meanwhile; how
+    # many days it lasts where an episode lives through them; what a lasting change costs where a pause would do.
+    "held_share": 0.1,
+    "hold_days": 28.0,
+    "cost_lasting": 0.5,
     # Information that is needed and missing.
     "unmonitored": 0.35,
     "unknown": 0.8,

@@ -7,6 +7,7 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.holds import holding_factor, pair_factor
 from polyguard_env.engine.memory import rename, unite
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.regimen import regimen_findings
@@ -28,6 +29,7 @@ from polyguard_env.engine.rules import (
 WEIGHT = PLACE["weight_minor"] - 1
 WITHDRAWAL = PLACE["withdrawal_minor"] - 1
 UNMONITORED, UNKNOWN, ENOUGH = PLACE["unmonitored"], PLACE["unknown"], PLACE["enough"]
+HELD_SHARE = PLACE["held_share"]
 
 
 @compiled
@@ -39,26 +41,27 @@ def refresh_slot(facts, sc, st, k, w):
         unite(words, sc.tokens)
     else:
         rename(words, sc.tokens)
-    st.own_safety[k], severe = _summed(facts, found, person_findings(facts, sc, st, k, found, 0))
-    st.own_burden[k], more = _summed(facts, found, burden_findings(facts, sc, st, k, words, found, 0))
+    st.own_safety[k], severe = _summed(facts, st, found, person_findings(facts, sc, st, k, found, 0))
+    st.own_burden[k], more = _summed(facts, st, found, burden_findings(facts, sc, st, k, words, found, 0))
     st.own_severe[k], st.dose_severe[k] = severe + more, 0
     refresh_dose(facts, sc, st, k, w)
 
 
 @compiled
-def _summed(facts, found, m):
+def _summed(facts, st, found, m):
     """Weight of the first `m` findings, and how many of them are severe."""
     total, severe = 0.0, 0
     for i in range(m):
-        total += facts.parameters[WEIGHT + found[i].severity]
-        severe += found[i].severity >= at.MAJOR
+        left = holding_factor(facts, st, found[i])
+        total += left * facts.parameters[WEIGHT + found[i].severity]
+        severe += found[i].severity >= at.MAJOR and left >= 0.5
     return total, severe
 
 
 @compiled
 def refresh_dose(facts, sc, st, k, w):
     """Work out again what hangs on the dose of one drug alone."""
-    st.own_dosing[k], severe = _summed(facts, w.found, dose_findings(facts, sc, st, k, w.found, 0))
+    st.own_dosing[k], severe = _summed(facts, st, w.found, dose_findings(facts, sc, st, k, w.found, 0))
     st.own_severe[k] += severe - st.dose_severe[k]
     st.dose_severe[k] = severe
     floor = lowest_dose(facts, sc, st.drug[k])
@@ -153,13 +156,18 @@ def refresh_all(facts, sc, st, w):
 
 
 @compiled
-def share_treated(st, k):
-    """How much of its treatment a drug still gives, 0-1: tapered, or dosed below its usual minimum."""
+def share_treated(facts, st, k):
+    """How much of its treatment a drug still gives, 0-1: tapered, dosed below its usual minimum, or held.
+
+    A course that is held treats nothing.
+    """
     share = 1.0
     if st.tapering[k] and st.initial[k] > 0:
         share = min(1.0, st.dose[k] / st.initial[k])
     if st.floor[k] > 0:
         share = min(share, st.dose[k] / st.floor[k])
+    if (st.holding >> np.int64(k)) & 1:
+        share *= 0.0 if (st.course >> np.int64(k)) & 1 else 1.0 - facts.parameters[HELD_SHARE]
     return share
 
 
@@ -174,14 +182,14 @@ def untreated(facts, sc, st, place):
     while rest:
         k = lowest(rest)
         rest &= rest - 1
-        best = share_treated(st, k)
+        best = share_treated(facts, st, k)
         others = given ^ (np.int64(1) << np.int64(k))
         treatment, counted = facts.drug[st.drug[k]].treatment, False
         while others:
             other = lowest(others)
             others &= others - 1
             if facts.drug[st.drug[other]].treatment == treatment:
-                share = share_treated(st, other)
+                share = share_treated(facts, st, other)
                 counted = counted or share > best or (share == best and other < k)
         if not counted:
             kept += best
@@ -258,6 +266,8 @@ def assess(facts, sc, st, w):
             rest &= rest - 1
             slots = (np.int64(1) << np.int64(other)) | (np.int64(1) << np.int64(k))
             left = tapering_factor(facts, st, slots) if st.tapering[k] or st.tapering[other] else 1.0
+            if slots & st.holding:
+                left *= pair_factor(facts, st, slots)
             place, twice = (st.pair[other, k] & 0xFFFFFF) - 1, st.pair[other, k] >> 24
             if place >= 0:
                 edge = facts.edge[place]

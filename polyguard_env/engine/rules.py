@@ -11,6 +11,7 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.holds import holding_factor
 from polyguard_env.engine.memory import meet, unite
 from polyguard_env.engine.parameters import PLACE
 
@@ -290,11 +291,13 @@ def pair_finding(facts, st, i, j, found, m):
 
 @compiled
 def weigh(facts, st, row):
-    """The weight of a finding after what has been done about it: monitored, dose reduced, tapering."""
+    """The weight of a finding after what has been done about it: monitored, dose reduced, tapering, held."""
     p = facts.parameters
     weight = p[WEIGHT + row.severity]
     if row.category == at.INTERACTION:
         weight = left_of(facts, st, weight, row.measurement, row.monitor, row.reduce, row.slots)
+    if row.slots & st.holding:
+        weight *= holding_factor(facts, st, row)
     return weight * tapering_factor(facts, st, row.slots)
 
 

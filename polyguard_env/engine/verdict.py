@@ -108,6 +108,8 @@ def slips(facts, sc, st, row):
         for other in range(st.n):
             if st.alive[other] and (other == k or (group > 0 and st.group[other] == group)):
                 count += taper_in_force(facts, st, other) >= 0
+    if row.kind == at.HOLD:
+        count += taper_in_force(facts, st, slot_of(st, row.a)) >= 0
     if row.kind == at.ORDER and ((sc.measured & ~sc.hidden) | st.known) >> np.int64(row.a) & 1 == 1:
         count += 1
     if row.kind == at.FETCH:

@@ -29,7 +29,7 @@ class Saved(BaseModel):
 
 
 class SavedDrug(Saved):
-    """One slot of the regimen; `taken` is False once the drug has been ended."""
+    """One slot of the regimen; `taken` is False once the drug has been ended, `held_days` are 0 unless it is held."""
 
     drug_id: str
     taken: Flag
@@ -39,6 +39,8 @@ class SavedDrug(Saved):
     days: int = COUNT
     tapering: Flag
     reduced: Flag
+    held_days: int = Field(ge=0, le=127, strict=True)
+    course: Flag
     product: int = Field(ge=0, le=at.SLOTS, strict=True)
     facts_known: Flag
     product_known: Flag
@@ -116,6 +118,8 @@ def dump(episode: Episode) -> dict[str, Any]:
                 "days": int(state["days"][k]),
                 "tapering": bool(state["tapering"][k]),
                 "reduced": bool(state["reduced"][k]),
+                "held_days": int(state["held"][k]),
+                "course": bool(int(state["course"]) >> k & 1),
                 "product": int(state["group"][k]),
                 "facts_known": bool(state["facts_known"][k]),
                 "product_known": bool(state["product_known"][k]),
@@ -161,11 +165,12 @@ def load(episode: Episode, saved: SavedState) -> None:
         )
         for field, name in (
             ("alive", "taken"), ("dose", "dose"), ("initial", "initial_dose"), ("days", "days"),
-            ("tapering", "tapering"), ("reduced", "reduced"), ("group", "product"), ("facts_known", "facts_known"),
-            ("product_known", "product_known"),
+            ("tapering", "tapering"), ("reduced", "reduced"), ("held", "held_days"),
+            ("group", "product"), ("facts_known", "facts_known"), ("product_known", "product_known"),
         ):  # fmt: skip
             state[field][k] = getattr(drug, name)
     state["alive"][len(saved.regimen) :] = 0
+    state["course"] = sum(1 << k for k, drug in enumerate(saved.regimen) if drug.course)
     state["known"] = _bits(saved.known, table.measurement_at, "state.known")
     state["monitored"] = _bits(saved.monitored, table.measurement_at, "state.monitored")
     if saved.tested >> len(scenario.combinations):

@@ -55,13 +55,19 @@ class Scenario:
 
 
 class Taken(NamedTuple):
-    """A drug as it stands in the episode; doses are daily totals."""
+    """A drug as it stands in the episode; doses are daily totals.
+
+    Attributes:
+        held: withheld for now. course: taken for a short course that ends by itself.
+    """
 
     dose: float
     initial_dose: float
     indication: str
     days: int
     tapering: bool = False
+    held: bool = False
+    course: bool = False
 
     @property
     def fraction(self) -> float:

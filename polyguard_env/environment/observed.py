@@ -14,6 +14,11 @@ from polyguard_env.risk.index import RuleIndex
 
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
 ALLERGIES, CHART = "allergies", "chart"
+# What the table of holds says of a drug, as its code and in words.
+PAUSES = {
+    "pausable": ("pause", "may be withheld for days while a short course of another drug lasts"),
+    "sick_day": ("sickday", "withheld in acute illness with dehydration or kidney injury"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ def known_regimen(state: Shown, scenario: Scenario, index: RuleIndex) -> list[di
                 "unit": unit,
                 "indication": None if f"indication:{drug_id}" in hidden else taken.indication,
                 "tapering": taken.tapering,
+                "held": taken.held,
+                "course": taken.course,
                 "withdrawal": drug_id in state.withdrawals,
                 "product": product.name if product else "",
                 "known": known,
@@ -99,6 +106,8 @@ def _closed(product: Product) -> dict[str, Any]:
         "unit": "product",
         "indication": None,
         "tapering": False,
+        "held": False,
+        "course": False,
         "withdrawal": False,
         "product": product.name,
         "known": False,
@@ -130,6 +139,12 @@ def facts_of(drug_id: str, index: RuleIndex) -> tuple[str, list[dict[str, str]]]
         {"fact_id": role.fact_id, "code": role.code, "text": role.text}
         for role in roles_of(drug_id, profile)
         if role.code != "taper" or index.rules("taper", drug_id)
+    ]
+    roles = {rule.fields["role"] for rule in index.rules("hold", drug_id)}
+    facts += [
+        {"fact_id": f"{drug_id}#{role}", "code": code, "text": text}
+        for role, (code, text) in PAUSES.items()
+        if role in roles
     ]
     return profile.dose_unit, facts
 

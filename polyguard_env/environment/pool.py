@@ -14,6 +14,7 @@ import numpy as np
 from polyguard_env.environment.roles import roles_explain
 from polyguard_env.environment.splits import SPLITS, UNSEEN_MECHANISMS, pair_split
 from polyguard_env.knowledge.base import combination_products
+from polyguard_env.knowledge.formulary import split as cells
 from polyguard_env.knowledge.schema import SEVERITY_RANK, DrugProfile, Interaction, Rule
 from polyguard_env.risk.index import RuleIndex, terms
 
@@ -24,6 +25,8 @@ PER_DBI, PER_ACB = 0.8, 0.15
 MOST_STOP_GAIN, MOST_SWAP_GAIN = 0.10, 0.12
 SEXES = ("F", "M")
 MEN_ONLY = frozenset({"bph", "prostate_cancer", "prostatitis", "erectile_dysfunction", "hypogonadism"})
+# Acute conditions that some drugs are withheld for; no one has them but where that is the problem posed.
+ILLNESSES = ("acute_dehydration", "acute_kidney_injury")
 WOMEN_ONLY = frozenset({"menopause_symptoms"})
 
 
@@ -79,6 +82,11 @@ class DrugPool:
             duplicating it, shape (n,).
         genes: rules on genotypes of moderate severity or worse, per drug.
         products: combination products of two drugs of the pool.
+        course: days that a short course of each drug lasts at most for what it is given for, 0 for none, shape (2, n).
+        pausable: drugs that may be paused for days while a course of another lasts, by sex, shape (2, n).
+        sick_day: for each of `ILLNESSES`, drugs that are withheld while it lasts, shape (2, n).
+        pausing: by split, places among its pairs of those of a course and of a drug that may be paused, of major
+            severity or worse.
     """
 
     def __init__(self, index: RuleIndex) -> None:
@@ -100,6 +108,7 @@ class DrugPool:
         self._omissions()
         self._pairs()
         self._own_facts()
+        self._holds()
         self._masks()
         self._marginals: dict[tuple[str, tuple[str, ...]], np.ndarray] = {}
         self._keyed: dict[tuple[str, tuple[str, ...], bool | None, bool | None], tuple[np.ndarray, np.ndarray]] = {}
@@ -130,7 +139,7 @@ class DrugPool:
                 for rule in index.rules("drug_disease", drug_id)
                 if SEVERITY_RANK[rule.severity] >= MAJOR
             }
-            self.against[place] = sorted(worst - set(self.profiles[place].indications))
+            self.against[place] = sorted(worst - set(self.profiles[place].indications) - set(ILLNESSES))
 
     def _omissions(self) -> None:
         """Which conditions call for a drug, and which drugs call for another beside them."""
@@ -219,6 +228,45 @@ class DrugPool:
                 self.purpose[row, place] = self.condition_place[condition]
                 self.calm[row, place] = self._is_calm(place, condition)
                 self.several[row, place] = len(self.choices(self.drugs[place], condition)) >= 2
+
+    def _holds(self) -> None:
+        """Which drugs are short courses, which may be paused for one, and which are withheld in acute illness."""
+        n = len(self.drugs)
+        self.course = np.zeros((2, n), dtype=np.int16)
+        self.pausable = np.zeros((2, n), dtype=bool)
+        self.sick_day = np.zeros((len(ILLNESSES), n), dtype=bool)
+        for place, drug_id in enumerate(self.drugs):
+            for rule in self.index.rules("hold", drug_id):
+                role, illnesses = rule.fields["role"], cells(rule.fields["condition"])
+                if role == "sick_day":
+                    self.sick_day[:, place] |= [name in illnesses for name in ILLNESSES]
+                for row in range(len(SEXES)):
+                    purpose = self.conditions[self.purpose[row, place]] if self.purpose[row, place] >= 0 else None
+                    fits = purpose is not None and purpose in (cells(rule.fields["indication"]) or (purpose,))
+                    if role == "course" and fits:
+                        self.course[row, place] = int(rule.fields["most_days"])
+                    if role == "pausable" and fits:
+                        self.pausable[row, place] = True
+        self.pausable &= self.course == 0
+        self.pausing = {
+            name: np.array([at for at, pair in enumerate(pairs) if self._is_pausing(pair)], dtype=np.int64)
+            for name, pairs in self.pairs.items()
+        }
+
+    def _is_pausing(self, pair: TargetPair) -> bool:
+        a, b = self.place[pair.drug_a], self.place[pair.drug_b]
+        one = (self.course[:, a] > 0) & self.pausable[:, b]
+        other = (self.course[:, b] > 0) & self.pausable[:, a]
+        return SEVERITY_RANK[pair.interaction.severity] >= MAJOR and bool((one | other).any())
+
+    def pausing_weights(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Running weights of a split's `pausing` pairs, and how often each drug is part of one drawn, shape (n,)."""
+        pairs = [self.pairs[name][at] for at in self.pausing[name]]
+        weights = self._pair_weights(pairs)
+        shares = np.zeros(len(self.drugs))
+        for pair, weight in zip(pairs, weights, strict=True):
+            shares[[self.place[pair.drug_a], self.place[pair.drug_b]]] += weight
+        return np.cumsum(weights), 0.85 * shares / max(shares.sum(), 1e-9) + 0.15 * self.weights / self.weights.sum()
 
     def _purpose(self, place: int, sex: str) -> str | None:
         """The first indication that fits the sex, preferably one that calls for no further drug."""

@@ -44,6 +44,8 @@ DETAIL_LEVELS = (
 # from BRIEF_LEVEL on, the other drugs that no option acts on are shown by the roles that matter to those acted on;
 # from COUNT_LEVEL on the drugs without roles are only counted, from SHORT_LEVEL on purposes are left out.
 LONG_REGIMEN, BARE_LEVEL, BRIEF_LEVEL, COUNT_LEVEL, SHORT_LEVEL = 7, 2, 3, 8, 9
+# Roles shown whatever the level: how a drug may be taken away.
+KEPT_CODES = ("taper", "pause", "sickday", "NTI")
 EVIDENCE_SHOWN = 2
 TOKEN_LIMIT = 188
 TOKEN = re.compile(r"[A-Za-z]+| ?[0-9]|[^A-Za-z0-9 ]")
@@ -53,7 +55,7 @@ KEPT = 50_000
 MOST_LINES = 32
 
 Piece = tuple[str, int]
-DrugKey = tuple[str, str, float, str, str | None, bool, str, bool]
+DrugKey = tuple[str, str, float, str, str | None, bool, str, bool, bool, bool]
 PersonKey = tuple[Any, ...]
 
 
@@ -110,7 +112,7 @@ class Rendering:
         for entry in regimen:
             key = (
                 entry["drug_id"], entry["name"], entry["dose"], entry["unit"], entry["indication"], entry["tapering"],
-                entry["product"], entry["known"],
+                entry["product"], entry["known"], entry["held"], entry["course"],
             )  # fmt: skip
             self._rows.append((key, _told(key, style, index)))
         self._lines: dict[tuple[frozenset[str], int, tuple[tuple[str, str], ...]], str] = {}
@@ -242,7 +244,7 @@ def _stem(code: str) -> str:
 def _partners(code: str) -> tuple[str, ...]:
     """Stems of the codes that make something of this one: itself, or the other side of its enzyme."""
     stem = _stem(code)
-    if stem in ("taper", "nti", "renal", "falls"):
+    if stem in ("taper", "nti", "renal", "falls", "pause", "sickday"):
         return ()
     for ending, others in (("sub", ("inh", "ind")), ("inh", ("sub",)), ("ind", ("sub",))):
         if stem.endswith(ending):
@@ -271,7 +273,7 @@ def _drug(key: DrugKey, most: int, style: str, index: RuleIndex, short: bool = F
         style: "range" adds the usual doses, "pool" leaves dose and purpose out.
         short: leave the purpose out.
     """
-    drug_id, name, dose, unit, indication, tapering, product, known = key
+    drug_id, name, dose, unit, indication, tapering, product, known, held, course = key
     if unit == "product":
         return _measured(f"{name}: new product, ingredients unknown")
     # Pieces whose tokens add up: each but the first begins with a space or a sign.
@@ -284,8 +286,12 @@ def _drug(key: DrugKey, most: int, style: str, index: RuleIndex, short: bool = F
             )
     if product:
         pieces.append(f" in {product}")
+    if course and style != "pool":
+        pieces.append(" course")
     if tapering:
         pieces.append(" tapering")
+    if held:
+        pieces.append(" held")
     if known:
         pieces.append(_roles(drug_id, most, style, index))
     else:
@@ -299,8 +305,9 @@ def _roles(drug_id: str, most: int, style: str, index: RuleIndex) -> str:
     profile = index.profile(drug_id)
     line = f" range {profile.dose_min:g}-{profile.dose_max:g}" if style == "range" and profile else ""
     codes = _codes(drug_id, index)
-    shown = [code for code in codes if code not in ("taper", "NTI")][:most]
-    shown += [code for code in codes if (code == "taper" and style != "pool") or (code == "NTI" and style == "range")]
+    shown = [code for code in codes if code not in KEPT_CODES][:most]
+    if style != "pool":
+        shown += [code for code in codes if code in KEPT_CODES and (code != "NTI" or style == "range")]
     return f"{line}: {' '.join(shown)}" if shown else line
 
 

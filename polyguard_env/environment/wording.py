@@ -61,8 +61,12 @@ def _full_line(entry: Mapping[str, Any]) -> str:
     parts.append("for an unknown purpose" if purpose is None else f"for {_word(purpose)}" if purpose else "no purpose")
     if entry["product"]:
         parts.append(f"an ingredient of {entry['product']}")
+    if entry["course"]:
+        parts.append("a short course")
     if entry["tapering"]:
         parts.append("being tapered")
+    if entry["held"]:
+        parts.append("held for now")
     if entry["withdrawal"]:
         parts.append("withdrawal symptoms")
     facts = "; ".join(fact["text"] for fact in entry["facts"]) if entry["known"] else "nothing known about it"

@@ -20,12 +20,14 @@ HEADINGS = {
     "omission": "Omission (indicated treatment to start)",
     "monitoring": "Monitoring (laboratory test)",
     "pharmacogenomics": "Pharmacogenomics (genotype)",
+    "hold": "Withholding for a time (temporary interruption)",
 }
 NO_LIMIT = 1000.0  # a threshold no kidney reaches: the rule holds from its floor upward
 MEASURES = {"egfr": "eGFR (mL/min/1.73m2)", "crcl": "creatinine clearance (mL/min)"}
 ACTIONS = {
     "avoid": "avoid use", "reduce": "reduce the dose", "reduce_dose": "reduce the dose", "monitor": "monitor closely",
     "substitute": "use something else", "separate_doses": "separate the doses", "none": "no action needed",
+    "hold": "withhold for a time",
 }  # fmt: skip
 FLAGS = (
     "sedation", "fall_risk", "bleeding", "hyperkalaemia", "hyponatraemia", "hypoglycaemia", "hypotension",
@@ -147,6 +149,19 @@ def _genes(fields: dict[str, str], who: str, knowledge: KnowledgeBase) -> str:
     return f"{who} in {gene} {phenotype}: {action}.{_rest(fields, 'gene', 'phenotype', 'action')}"
 
 
+def _hold(fields: dict[str, str], who: str, knowledge: KnowledgeBase) -> str:
+    purpose = f" for {_conditions(fields['indication'])}" if "indication" in fields else ""
+    illness = f" in {_conditions(fields['condition'])}" if "condition" in fields else ""
+    days = f" for up to {fields['most_days']} days" if "most_days" in fields else ""
+    said = {
+        "course": f"{who}{purpose} is a short course{days}",
+        "pausable": f"{who}{purpose} may be withheld{days} and resumed",
+        "harmful": f"{who}{purpose} must not be paused",
+        "sick_day": f"{who} is withheld{illness} and resumed afterwards",
+    }[fields["role"]]
+    return f"{said}: {fields['reason']}.{_rest(fields, 'role', 'indication', 'condition', 'most_days', 'reason')}"
+
+
 def _others(fields: dict[str, str], who: str, knowledge: KnowledgeBase) -> str:
     return f"{who}.{_rest(fields)}"
 
@@ -165,7 +180,7 @@ def _conditions(cell: str) -> str:
 _BODIES = {
     "renal": _renal, "hepatic": _hepatic, "taper": _taper, "duplicate_therapy": _duplicate,
     "substitution": _substitution, "drug_disease": _disease, "omission": _omission, "monitoring": _monitoring,
-    "pharmacogenomics": _genes,
+    "pharmacogenomics": _genes, "hold": _hold,
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ RULE_KINDS: tuple[str, ...] = (
     "monitoring",
     "pharmacogenomics",
     "combination",
+    "hold",
 )
 
 

@@ -32,7 +32,8 @@ NUMBERS = frozenset(
     hyperkalaemia hyponatraemia hypoglycaemia hypotension bradycardia serotonergic cns_active nephrotoxic
     seizure_threshold narrow_index use_weight threshold floor max_dose replacement_dose interval_days step_days
     long_use_days step_fraction max_fraction_per_step min_days_on_drug least_low least_high preferred_dose every_days
-    step_ml equals_prednisone_5 above cut longest_days low high lower_reference upper_reference""".split()  # noqa: SIM905
+    step_ml equals_prednisone_5 above cut longest_days low high lower_reference upper_reference
+    most_days""".split()  # noqa: SIM905
 )
 
 RANGES = {

@@ -23,6 +23,8 @@ GRADED_PAIRS = {"bleeding": (5, 3.0), "serotonergic": (4, 3.0), "hyperkalaemia":
 ONE_SEDATIVE_PAIR = 0.9
 ENZYME_PAIR, SENSITIVE_PAIR = 1.0, 2.2
 OWN_CLEARANCE, OWN_KIDNEY = 30.0, 0.6
+# Acute illnesses in which drugs with such a role are withheld, and what one that is not alarms.
+ILLNESSES, ILL = ("acute_dehydration", "acute_kidney_injury"), 3.0
 LOAD_OF_SEDATIVE, LOAD_OF_ACB, LOAD_OF_DRUG = 0.4, 0.25, 0.05
 
 
@@ -78,13 +80,13 @@ def alerts_by_drug(observation: PolyGuardObservation) -> dict[str, dict[str, flo
     patient, regimen = observation.patient, observation.regimen
     alerts = {entry["drug_id"]: dict.fromkeys(KINDS, 0.0) for entry in regimen}
     for one, other in combinations(regimen, 2):
-        weight = pair_alert(one, other)
+        weight = 0.0 if one["held"] or other["held"] else pair_alert(one, other)
         twice = class_of(one) == class_of(other) != ""
         for entry in (one, other):
             alerts[entry["drug_id"]]["pair"] += weight
             alerts[entry["drug_id"]]["duplicate"] += 1.0 if twice and weight < 1.0 else 0.0
     for entry in regimen:
-        if entry["known"]:
+        if entry["known"] and not entry["held"]:
             alerts[entry["drug_id"]].update(own_alerts(entry, patient))
     return alerts
 
@@ -95,6 +97,8 @@ def own_alerts(entry: dict[str, Any], patient: dict[str, Any]) -> dict[str, floa
     found: dict[str, float] = {}
     held = [name for name in patient["conditions"] if name != entry["indication"]]
     found["condition"] = sum(known.conditions.get(name, 0.0) for name in held)
+    if "sick_day" in own and set(ILLNESSES) & set(patient["conditions"]):
+        found["condition"] += ILL
     clearance = patient["crcl"]
     if clearance is not None:
         below = [weight for least, weight in (known.avoid, known.reduce) if clearance < least]

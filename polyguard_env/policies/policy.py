@@ -58,7 +58,7 @@ def cite(candidate: Candidate, regimen: list[dict[str, Any]]) -> list[str]:
             continue
         for role in roles[target]:
             partner = counterpart(role)
-            if partner in names and role not in ("taper", "fall_risk", "renal", "narrow_index"):
+            if partner in names and role not in ("taper", "fall_risk", "renal", "narrow_index", "pausable", "sick_day"):
                 cited += [f"{target}#{role}", f"{other}#{partner}"]
     if not cited:
         cited = [f"{target}#{role}" for role in roles[target] if role in CITED_ROLES]

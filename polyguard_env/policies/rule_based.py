@@ -9,7 +9,7 @@ from typing import Any
 
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction, PolyGuardObservation
-from polyguard_env.policies.alerts import alerts_by_drug, codes, dose_range, pair_alert
+from polyguard_env.policies.alerts import ILL, ILLNESSES, alerts_by_drug, codes, dose_range, pair_alert
 from polyguard_env.policies.policy import Policy, answer
 
 Alerts = dict[str, dict[str, float]]
@@ -41,7 +41,10 @@ MISSING_DRUG = 0.4
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
 STARTS = frozenset({ActionType.SUBSTITUTE_DRUG, ActionType.RECOMMEND_ALTERNATIVE, ActionType.ADD_DRUG})
 DOSES = frozenset({ActionType.REDUCE_DOSE, ActionType.INCREASE_DOSE})
-WAITS = {ActionType.KEEP_REGIMEN: -0.15, ActionType.HOLD_DOSE: -0.1, ActionType.FINISH: 0.0}
+CHANGES = STARTS | {ActionType.STOP_DRUG, ActionType.TAPER_DRUG, ActionType.REDUCE_DOSE}
+WAITS = {ActionType.KEEP_REGIMEN: -0.15, ActionType.FINISH: 0.0}
+# Share of its treatment that a pause costs, what pausing costs beside, and a lasting change where a pause would do.
+PAUSED, PAUSE, LASTING = 0.1, 0.1, 0.5
 
 
 class RuleBased(Policy):
@@ -76,7 +79,10 @@ def worth(candidate: Candidate, observation: PolyGuardObservation, alerts: Alert
         return product_worth(targets[0], observation, alerts)
     if entry is None or not entry["known"]:
         return REFUSED
-    if kind in DOSES:
+    passing = passing_alerts(entry, observation)
+    if kind is ActionType.HOLD_DOSE:
+        gain = hold_worth(entry, passing, observation)
+    elif kind in DOSES:
         gain = dose_worth(entry, float(targets[1]), alerts[entry["drug_id"]], observation)
     elif kind in STARTS:
         gain = switch_worth(entry, targets[1], alerts[entry["drug_id"]], observation)
@@ -84,6 +90,8 @@ def worth(candidate: Candidate, observation: PolyGuardObservation, alerts: Alert
         gain = taper_worth(entry, alerts[entry["drug_id"]], observation)
     else:
         gain = stop_worth(entry, alerts[entry["drug_id"]], observation)
+    if kind in CHANGES and passing > 0 and sum(alerts[entry["drug_id"]].values()) - passing < 1.0:
+        gain -= LASTING
     return gain if gain > LEAST_GAIN else min(gain, LEAST_GAIN) - LEAST_GAIN - CHANGE
 
 
@@ -107,6 +115,23 @@ def stop_worth(entry: dict[str, Any], found: dict[str, float], observation: Poly
         entry["tapering"] and observation.sub_environment != "LONGITUDINAL_DEPRESCRIBING"
     )
     return sum(found.values()) - need_of(entry, observation) - (WITHDRAWAL if abrupt else 0.0) - CHANGE
+
+
+def passing_alerts(entry: dict[str, Any], observation: PolyGuardObservation) -> float:
+    """What alarms about a drug only as long as a short course of another, or an acute illness, lasts."""
+    own = codes(entry)
+    found = ILL if "sick_day" in own and set(ILLNESSES) & set(observation.patient["conditions"]) else 0.0
+    if "pausable" in own and not entry["course"]:
+        found += sum(pair_alert(entry, other) for other in observation.regimen if other["course"])
+    return found
+
+
+def hold_worth(entry: dict[str, Any], passing: float, observation: PolyGuardObservation) -> float:
+    """A pause answers what passes meanwhile; it is no answer to the rest, and abrupt where a taper is needed."""
+    if entry["held"]:
+        return REFUSED
+    abrupt = WITHDRAWAL if "taper" in codes(entry) else 0.0
+    return passing - PAUSED * need_of(entry, observation) - abrupt - PAUSE
 
 
 def taper_worth(entry: dict[str, Any], found: dict[str, float], observation: PolyGuardObservation) -> float:

@@ -21,6 +21,7 @@ INDEXED = (
     "burden",
     "combination",
     "pharmacogenomics",
+    "hold",
 )
 
 

@@ -21,7 +21,7 @@ DESIGNED = {
         "drug_vocabulary", "drug_classes", "drug_profiles", "ddi_graph", "burden_rules", "combination_rules",
         "taper_rules", "renal_rules", "hepatic_rules",
         "duplicate_therapy_rules", "substitution_rules", "drug_disease_rules", "omission_rules", "monitoring_rules",
-        "pharmacogenomics_rules", "knowledge_snapshot", "supplied_names", "supplied_interactions",
+        "pharmacogenomics_rules", "hold_rules", "knowledge_snapshot", "supplied_names", "supplied_interactions",
         "supplied_texts", "supplied_effects", "supplied_pharmacogenomics",
     },
     "patients": {"synthetic_patients", "supplied_patients"},

@@ -26,7 +26,9 @@ def test_leaving_a_condition_untreated_is_gated_like_any_risk(env: PolyGuardEnv)
                 state = env._episode.state
                 best = state["candidate"][int(state["best"])]
                 finish = next(c for c in observation.candidates if c.action_type is ActionType.FINISH)
-                if best["disease"] >= 2 * DEFAULTS["severe_relief"] and best["safety"] + best["dosing"] <= 0.0:
+                relief = sum(best[part] for part in ("safety", "dosing", "burden", "disease"))
+                treats = best["disease"] >= 2 * DEFAULTS["severe_relief"] and best["safety"] + best["dosing"] <= 0.0
+                if treats and relief >= DEFAULTS["severe_relief"]:
                     after = env.step(PolyGuardAction(candidate_id=finish.candidate_id))
                     reasons = after.info["reasons"]
                     kept = after.columns["anti_cheat_score"] * (1 + 3 * len(reasons))

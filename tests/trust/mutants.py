@@ -204,6 +204,7 @@ ENGINE_MUTANTS = [
     Mutant("no anticholinergic load in the engine", ENGINE, fact("drug", "acb", 0.0)),
     Mutant("no sedative load in the engine", ENGINE, fact("drug", "dbi_delta", 0.0)),
     Mutant("no taper rows in the engine", "stopping_at_once_what_needs_a_taper_is_worse", fact("drug", "taper", -1)),
+    Mutant("no hold rows in the engine", "a_pause_answers_what_passes", fact("drug", "hold", 0)),
     Mutant("no substitution rows in the engine", "a_switch_is_on_offer_somewhere", fact("drug", "swap", 0)),
 ]  # fmt: skip
 GATE_MUTANTS = [
@@ -239,6 +240,19 @@ REASON_MUTANTS = [
     ),
     Mutant("dose_above_maximum passes", "a_dose_above_the_maximum_is_illegal", times("drug", "dose_max", 3.0)),
 ]
+HOLD_MUTANTS = [
+    Mutant("every course goes on for ever", "a_pause_answers_what_passes", fact("hold", "days", -1.0)),
+    Mutant("anything is a course", "a_pause_is_no_answer_to_what_lasts", fact("hold", "days", 1e9)),
+    Mutant("a pause takes all the time ahead", "a_pause_answers_what_passes", parameters(held_share=1.0)),
+    Mutant("a pause costs no treatment", "a_pause_answers_what_passes", parameters(held_share=0.0)),
+    Mutant("a lasting change is free where a pause would do", "a_lasting_change_costs_where_a_pause_would_do",
+           parameters(cost_lasting=0.0)),
+    Mutant("a pause harms nobody", "a_harmful_pause_is_a_withdrawal", each("withdrawal_", 0.0)),
+    Mutant("any pause is safe", "a_harmful_pause_is_a_withdrawal", together(
+        fact("hold", "severity", 0), fact("drug", "taper", -1))),
+    Mutant("a held drug never comes back", "a_held_drug_comes_back_and_is_not_held_twice", parameters(hold_days=1e2)),
+    Mutant("a held drug comes back at once", "a_held_drug_comes_back_and_is_not_held_twice", parameters(hold_days=1.0)),
+]  # fmt: skip
 DYNAMICS_MUTANTS = [
     Mutant("findings weigh nothing", "the_best_fix_is_safe_and_finishing_is_not", each("weight_", 0.0)),
     Mutant("severities weigh alike", "the_best_fix_is_safe_and_finishing_is_not", each("weight_", 0.2)),
@@ -255,6 +269,6 @@ DYNAMICS_MUTANTS = [
 ]  # fmt: skip
 MUTANTS: tuple[Mutant, ...] = (
     *WEIGHT_MUTANTS, *COLUMN_MUTANTS, *TABLE_MUTANTS, *REVIEW_MUTANTS, *ENGINE_MUTANTS, *GATE_MUTANTS,
-    *REASON_MUTANTS, *DYNAMICS_MUTANTS,
+    *REASON_MUTANTS, *HOLD_MUTANTS, *DYNAMICS_MUTANTS,
 )  # fmt: skip
 assert genes.gene_findings is review.gene_findings

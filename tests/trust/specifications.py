@@ -19,6 +19,7 @@ from tests.trust.engine_specifications import (
     the_engine_finds_what_the_review_finds,
     with_combinations,
 )
+from tests.trust.hold_specifications import HOLD_SPECIFICATIONS, offers_to_hold
 from tests.trust.posed import (
     LOOKS,
     T,
@@ -373,6 +374,7 @@ def a_needless_change_is_named_and_gated(env: PolyGuardEnv) -> None:
 
 
 SPECIFICATIONS: tuple[Callable[[PolyGuardEnv], None], ...] = (
+    *HOLD_SPECIFICATIONS,
     agrees_with_the_second_checker, rewards_weigh_columns_as_designed, an_unreadable_answer_earns_nothing,
     an_illegal_move_earns_its_form_only, a_dose_above_the_maximum_is_illegal, the_best_fix_is_safe_and_finishing_is_not,
     burden_counts_where_burden_is_the_problem, stopping_a_needed_drug_lets_its_disease_drift,
@@ -397,3 +399,4 @@ def prepare() -> None:
         for scenario_id in known_ids(name, difficulty, False):
             reviewed(scenario_id)
     with_combinations()
+    offers_to_hold()

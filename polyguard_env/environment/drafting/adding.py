@@ -14,6 +14,7 @@ from polyguard_env.environment.drafting.person import TRIES, hold, wrong_doses
 DOSE_FACTORS = (0.5, 1.0, 1.0, 1.0)
 ROOM = 4
 NO_FLAG = -1
+FIRST_WEEK = 7
 
 
 @compiled
@@ -35,7 +36,8 @@ def add(x, place, dose, indicated, days):
     """Add a drug; False (and no change) when the split or the person forbids it.
 
     Args:
-        dose: daily total, NaN to draw one. days: how long it has been taken, -1 to draw it.
+        dose: daily total, NaN to draw one. days: how long it has been taken, -1 to draw it: a few days of a course
+            where the draft has courses, else months or years.
         indicated: the person has what it is given for.
     """
     d, mask = x.draft[0], x.mask
@@ -47,7 +49,13 @@ def add(x, place, dose, indicated, days):
     d.purpose[k] = purpose if indicated else -1
     if indicated:
         hold(x, purpose)
-    d.days[k] = 90 + below(d.stream, 1900) if days < 0 else days
+    course = np.int64(x.pooled[place].course[d.row]) if d.courses and indicated else np.int64(0)
+    if days >= 0:
+        d.days[k] = days
+    elif course > 0:
+        d.days[k] = 1 + below(d.stream, min(course, FIRST_WEEK))
+    else:
+        d.days[k] = 90 + below(d.stream, 1900)
     d.place[k] = place
     d.n = k + 1
     clash, split, unsuits, flag = x.clash[place], x.split[place], x.unsuits[place], x.flag[lay.GIVEN + d.row]

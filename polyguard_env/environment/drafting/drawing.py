@@ -113,6 +113,17 @@ def draw_pair(x, moderate, explicit):
 
 
 @compiled
+def draw_pausing(x):
+    """A target pair of the split of a drug taken for short courses and one that may be paused; -1 when it has none."""
+    d = x.draft[0]
+    key = lay.PAUSING_KEY + d.split
+    first, end = x.pair_key[key, 0], x.pair_key[key, 1]
+    if end <= first:
+        return np.int64(-1)
+    return np.int64(x.pair_row[find(x.pair_sum, first, end, chance(d.stream) * x.pair_sum[end - 1])])
+
+
+@compiled
 def one_of(x, count):
     """One of the first `count` entries of the draft's list, -1 when there is none."""
     d = x.draft[0]

@@ -22,10 +22,15 @@ MOST_INGREDIENTS = 3
 # Rows of `flag`; those that differ by sex have one row for women and the next for men.
 GIVEN, CALM, STILL, SEVERAL, NEEDED, OUTWEIGHED = 0, 2, 4, 6, 8, 10
 KIDNEY, LIVER, TWINS, TAPER, EXPOSED, PREVENTIVE, HEAVY, FALLS, FALLS_MAJOR, GENES, GENES_MAJOR = range(12, 23)
-FLAGS = 23
-# Rows of `weight`; suspects by split, marginals by split and whether moderate pairs count too.
-USE, NARROW, SUSPECT, MARGINAL = 0, 1, 2, 5
-WEIGHTS = 11
+# Of courses and drugs that may be paused one row by sex, of those withheld in acute illness one by illness.
+COURSE, PAUSE, SICK_DAY = 23, 25, 27
+FLAGS = 29
+# Rows of `weight`; suspects by split, marginals by split and whether moderate pairs count too, drugs of pairs of a
+# course and of a drug that may be paused by split.
+USE, NARROW, SUSPECT, MARGINAL, PAUSING = 0, 1, 2, 5, 11
+WEIGHTS = 14
+# First row of `pair_key` for such pairs, one by split.
+PAUSING_KEY = 54
 # Rows of `mask`: what a draft may not or should not add, what may be drawn next, what is left of it.
 BLOCKED, FOREIGN, SPOILS, UNSUITED, PICK, OPEN = range(6)
 MASKS = 6
@@ -34,25 +39,26 @@ ACB, DBI, CNS = range(3)
 MOST_LOAD = (3.0, 1.0, 3.0)
 # Rows of `held`: conditions of the person, and those that must stay.
 HELD, OWN = range(2)
-# Entries of `named`: conditions that generators speak of, and the measurement that tells of kidneys.
-CIRRHOSIS, SHORT_TIME, CREATININE = range(3)
+# Entries of `named`: conditions that generators speak of, the measurement that tells of kidneys, acute illnesses.
+CIRRHOSIS, SHORT_TIME, CREATININE, ILLNESS = range(4)
 
 # What a draft poses; an interaction by the place of its mechanism, above these.
 PROBLEMS = (
     "control", "renal", "under_treatment", "excess_dose", "hepatic", "genotype", "drug_disease", "duplication",
     "sedative_with_falls", "interaction", "deprescribing", "time_to_benefit", "disease", "kidneys",
+    "acute_illness",
 )  # fmt: skip
 (
     CONTROL, RENAL, UNDER, EXCESS, HEPATIC, GENOTYPE, DRUG_DISEASE, DUPLICATION, SEDATIVE, INTERACTION, DEPRESCRIBING,
-    TIME_TO_BENEFIT, DISEASE, KIDNEYS,
+    TIME_TO_BENEFIT, DISEASE, KIDNEYS, ACUTE_ILLNESS,
 ) = range(len(PROBLEMS))  # fmt: skip
 MECHANISM = 100
 
 # A drug that scenarios draw from: its place among the engine's drugs, spans of `against`.
 POOLED = np.dtype(
     [
-        ("drug", i4), ("dose_min", f8), ("dose_usual", f8), ("dose_max", f8), ("purpose", i2, (2,)), ("moves", i1),
-        ("allergens", i8), ("against", i4, (2,)),
+        ("drug", i4), ("dose_min", f8), ("dose_usual", f8), ("dose_max", f8), ("purpose", i2, (2,)),
+        ("course", i2, (2,)), ("moves", i1), ("allergens", i8), ("against", i4, (2,)),
     ],
     align=True,
 )  # fmt: skip
@@ -71,12 +77,14 @@ PERSON = np.dtype(
     ],
     align=True,
 )  # fmt: skip
-# `targets`, `accepted`, `unknown`, `hidden_purposes`: bits of places in the regimen. `allergy`: a drug of the engine,
-# -1 for none; `gene`: -1 for none. `product`: place of a real product, -1 for an invented one.
+# `courses`: drugs that can be short courses are, else they are taken for long. `targets`, `accepted`, `unknown`,
+# `hidden_purposes`: bits of places in the regimen. `allergy`: a drug of the engine, -1 for none; `gene`: -1 for none.
+# `product`: place of a real product, -1 for an invented one.
 DRAFT = np.dtype(
     [
         ("seed", i8), ("attempts", i4), ("fixed", i8, (1,)), ("stream", i8, (1,)), ("split", i4), ("level", i4),
-        ("control", i1), ("mild", i1), ("person", i4), ("row", i4), ("falls", i4), ("frailty", i4), ("child", i4),
+        ("control", i1), ("mild", i1), ("courses", i1), ("person", i4), ("row", i4), ("falls", i4),
+        ("frailty", i4), ("child", i4),
         ("creatinine", f8), ("extra", i4), ("load", f8, (3,)), ("allergy", i4), ("gene", i4), ("phenotype", i4),
         ("n", i4), ("place", i4, (at.SLOTS,)), ("dose", f8, (at.SLOTS,)), ("purpose", i4, (at.SLOTS,)),
         ("days", i4, (at.SLOTS,)), ("order", i8, (at.SLOTS,)), ("at", i8, (at.SLOTS,)),

@@ -30,6 +30,7 @@ def begin_attempt(x, attempt):
     d.hide_kidneys = d.hide_allergies = d.explicit = d.child = 0
     d.allergy = d.gene = d.phenotype = d.product = -1
     d.problem = lay.CONTROL
+    d.courses = 0
     d.load[:] = 0.0
     sc.child_pugh = 0
     d.person = d.split * lay.PEOPLE + below(d.stream, lay.PEOPLE)

@@ -7,7 +7,7 @@ import numpy as np
 from polyguard_env.engine.facts import FactTable
 from polyguard_env.environment.drafting import layout as lay
 from polyguard_env.environment.drafting.people import ALLERGEN_NAMES
-from polyguard_env.environment.pool import MAJOR, MODERATE, SEXES, DrugPool, sex_fits
+from polyguard_env.environment.pool import ILLNESSES, MAJOR, MODERATE, SEXES, DrugPool, sex_fits
 from polyguard_env.environment.splits import SPLITS
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 
@@ -54,7 +54,10 @@ def draft_tables(pool: DrugPool, table: FactTable) -> dict[str, np.ndarray]:
         "doubled": pool.doubled.astype(np.int8),
         "padding": np.array([table.condition_at[name] for name in PADDING], dtype=np.int32),
         "named": np.array(
-            [table.condition_at["cirrhosis"], table.condition_at[SHORT_TIME], table.measurement_at["creatinine"]],
+            [
+                table.condition_at["cirrhosis"], table.condition_at[SHORT_TIME], table.measurement_at["creatinine"],
+                *(table.condition_at[name] for name in ILLNESSES),
+            ],
             dtype=np.int32,
         ),
         "product": np.array(
@@ -75,7 +78,7 @@ def _pooled(pool: DrugPool, table: FactTable, places: np.ndarray) -> tuple[list[
         held = sum(1 << bit for bit, members in enumerate(allergens) if members[place])
         rows[place] = (
             table.drug_at[drug_id], profile.dose_min, profile.dose_usual, profile.dose_max, purpose,
-            pool.moves[place], held, (start, len(against)),
+            pool.course[:, place], pool.moves[place], held, (start, len(against)),
         )  # fmt: skip
     return against, rows
 
@@ -105,12 +108,14 @@ def _flags(pool: DrugPool, unsuits: np.ndarray, table: FactTable) -> np.ndarray:
         need = pool.need(sex)
         flags[lay.GIVEN + row], flags[lay.CALM + row] = pool.given[row], pool.calm[row]
         flags[lay.STILL + row], flags[lay.SEVERAL + row] = pool.still[row], pool.several[row]
+        flags[lay.COURSE + row], flags[lay.PAUSE + row] = pool.course[row] > 0, pool.pausable[row]
         flags[lay.NEEDED + row], flags[lay.OUTWEIGHED + row] = need >= LEAST_NEED, need - pool.toll >= LEAST_MARGIN
     flags[lay.KIDNEY], flags[lay.LIVER], flags[lay.TWINS] = pool.kidney, pool.liver, pool.twins
     flags[lay.TAPER], flags[lay.EXPOSED] = pool.taper, [bool(names) for names in pool.against]
     flags[lay.PREVENTIVE] = unsuits[:, table.condition_at[SHORT_TIME]] >= MODERATE
     flags[lay.HEAVY] = pool.taper & heavy
     flags[lay.FALLS], flags[lay.FALLS_MAJOR] = heavy & (pool.fall >= MODERATE), heavy & (pool.fall >= MAJOR)
+    flags[lay.SICK_DAY : lay.SICK_DAY + len(ILLNESSES)] = pool.sick_day
     for flag, least in ((lay.GENES, MODERATE), (lay.GENES_MAJOR, MAJOR)):
         flags[flag] = [any(SEVERITY_RANK[rule.severity] >= least for rule in rules) for rules in pool.genes]
     return flags
@@ -128,6 +133,7 @@ def _weights(pool: DrugPool) -> np.ndarray:
         weights[lay.SUSPECT + code] = pool.weights * (LEAST_SUSPECT + reasons)
         for moderate, severities in enumerate((SEVERE, ANY)):
             weights[lay.MARGINAL + 2 * code + moderate] = pool.marginal(split, severities)
+        weights[lay.PAUSING + code] = pool.pausing_weights(split)[1]
     return weights
 
 
@@ -157,6 +163,13 @@ def _pairs(pool: DrugPool, table: FactTable) -> dict[str, np.ndarray]:
                     sums.append(cumulative)
                     keys.append((at_row, at_row + len(places)))
                     at_row += len(places)
+    assert len(keys) == lay.PAUSING_KEY
+    for split in SPLITS:
+        places = pool.pausing[split]
+        rows.append(places + first[split])
+        sums.append(pool.pausing_weights(split)[0])
+        keys.append((at_row, at_row + len(places)))
+        at_row += len(places)
     return {
         "pair": np.array(pairs, dtype=lay.PAIR),
         "pair_key": np.array(keys, dtype=np.int32),

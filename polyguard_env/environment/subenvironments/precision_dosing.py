@@ -1,7 +1,8 @@
 """PRECISION_DOSING: the dose for these kidneys, this liver and genotype; too little is as wrong as too much.
 
 Kidneys follow from creatinine, age, sex and weight. The creatinine may be missing: it must be ordered before a dose
-that hangs on it is changed. In a control every dose is right, low or high as it may look.
+that hangs on it is changed. In an acute illness some drugs are withheld until it is over. In a control every dose is
+right, low or high as it may look.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from polyguard_env.engine.draws import below, chance
 from polyguard_env.environment.drafting import layout as lay
 from polyguard_env.environment.drafting.adding import NO_FLAG, add, add_quiet, fill, least
 from polyguard_env.environment.drafting.drawing import apart, draw, keep, quiet
-from polyguard_env.environment.drafting.person import set_kidneys, set_liver, wrong_doses
+from polyguard_env.environment.drafting.person import pin, set_kidneys, set_liver, wrong_doses
 from polyguard_env.environment.subenvironments.problems import above_maximum, add_at_fault, too_much
 from polyguard_env.environment.subenvironments.shape import between
 
 DRUGS = lay.by_level({"easy": (2, 3), "medium": (3, 3), "hard": (3, 4)})
 COUNT = lay.by_level({"easy": 1, "medium": 1, "hard": 2})
 HIDE_KIDNEYS = lay.by_level({"easy": 0.25, "medium": 0.4, "hard": 0.6})
-# Shares of twenty, one entry each.
+# Shares of twenty-three, one entry each.
 KINDS = (lay.RENAL,) * 7 + (lay.UNDER,) * 4 + (lay.EXCESS,) * 4 + (lay.HEPATIC,) * 2 + (lay.GENOTYPE,) * 3
+KINDS += (lay.ACUTE_ILLNESS,) * 3
 UNDER_SHARES = (0.2, 0.25, 0.33)
 DRAWS = 12
 GRADES = (1, 2, 2, 3)
+# How often the acute illness is of the kidneys, whether a control has it, and whether courses are under way.
+INJURED_SHARE, ILL_SHARE, COURSE_SHARE = 0.4, 0.5, 0.5
 
 
 @compiled
@@ -41,10 +45,16 @@ def pose(x):
         renal, under = renal or second == lay.RENAL, under or second == lay.UNDER
         if first == second or (renal and under):
             first, second, renal, under = np.int64(lay.RENAL), np.int64(lay.EXCESS), True, False
+    injured, ill = chance(d.fixed) < INJURED_SHARE, not d.control or chance(d.fixed) < ILL_SHARE
+    d.courses = chance(d.fixed) < COURSE_SHARE
+    acute = first == lay.ACUTE_ILLNESS or (two and second == lay.ACUTE_ILLNESS)
+    injured = injured and acute and not under
     grade = GRADES[below(d.fixed, len(GRADES))]
-    set_kidneys(x, renal or (not under and chance(d.fixed) < 0.5))
+    set_kidneys(x, renal or injured or (not under and chance(d.fixed) < 0.5))
     if first == lay.HEPATIC or (two and second == lay.HEPATIC):
         set_liver(x, grade)
+    if acute and ill:
+        pin(x, x.named[lay.ILLNESS + injured])
     if not _problem(x, first) or (two and not _problem(x, second)):
         return False
     d.problem = lay.CONTROL if d.control else first
@@ -61,6 +71,8 @@ def _problem(x, kind):
         return too_little(x)
     if kind == lay.EXCESS:
         return above_maximum(x)
+    if kind == lay.ACUTE_ILLNESS:
+        return to_be_withheld(x)
     return wrong_for_genotype(x)
 
 
@@ -83,6 +95,31 @@ def too_little(x):
         if d.control:
             return add(x, place, row.dose_min, True, -1)
         return add_at_fault(x, place, three_digits(row.dose_min * share), True, -1)
+    return False
+
+
+@compiled
+def to_be_withheld(x):
+    """A drug at a fitting dose that is withheld in the person's acute illness; one without the other in a control."""
+    d = x.draft[0]
+    injured = x.held[lay.OWN, x.named[lay.ILLNESS + 1]]
+    flag = lay.SICK_DAY + injured
+    if d.control:
+        ill = injured or x.held[lay.OWN, x.named[lay.ILLNESS]]
+        return add_quiet(x, lay.NARROW, NO_FLAG if ill else flag)
+    for _ in range(DRAWS):
+        apart(x)
+        keep(x, flag, True)
+        keep(x, lay.CALM + d.row, True)
+        place = draw(x, lay.NARROW)
+        if place < 0:
+            return False
+        row = x.pooled[place]
+        for least_dose in range(2):
+            dose = row.dose_min if least_dose else row.dose_usual
+            renal, hepatic, above = wrong_doses(x, row.drug, dose)
+            if renal == 0 and hepatic == 0 and above == 0:
+                return add_at_fault(x, place, dose, True, -1)
     return False
 
 

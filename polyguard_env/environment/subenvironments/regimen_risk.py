@@ -25,6 +25,7 @@ COUNT = lay.by_level({"easy": 1, "medium": 2, "hard": 3})
 # Falls and kidneys come first: they are set before drugs are drawn that would fall foul of them.
 KINDS = (lay.SEDATIVE, lay.RENAL, lay.DRUG_DISEASE, lay.EXCESS, lay.INTERACTION, lay.DUPLICATION)
 DRAWN = (0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5)
+COURSE_SHARE = 0.5
 HIDE_KIDNEYS = lay.by_level({"easy": 0.0, "medium": 0.15, "hard": 0.35})
 
 
@@ -34,6 +35,7 @@ def pose(x):
     d = x.draft[0]
     count = between(d.fixed, DRUGS[d.level])
     d.hide_kidneys = chance(d.fixed) < HIDE_KIDNEYS[d.level]
+    d.courses = chance(d.fixed) < COURSE_SHARE
     chosen, first, kinds = 0, -1, 0
     while kinds < COUNT[d.level]:
         kind = DRAWN[below(d.fixed, len(DRAWN))]

@@ -163,7 +163,7 @@ def legality_disagreements(env: PolyGuardEnv, scenario_ids: Sequence[str], seed:
             for candidate in observation.candidates:
                 against = breach(
                     candidate.action_type, candidate.targets, env.state.regimen, scenario.patient.allergies, unknown,
-                    facts, products,
+                    facts, products, {entry["drug_id"] for entry in observation.regimen if entry["held"]},
                 )  # fmt: skip
                 if (candidate.candidate_id in legal) is bool(against):
                     found.append(f"{scenario_id} {candidate.text}: second says {against or 'legal'}")

@@ -1,4 +1,4 @@
-"""What a move does to an episode, worked out again on plain data. Imports nothing of the project but `tables.py`."""
+"""What a move does to an episode, worked out again on plain data. Imports nothing but the second checker."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from polyguard_env.trust.second import holds
 from polyguard_env.trust.second.tables import RANK, Facts
 
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
 SWITCHES = ("SUBSTITUTE_DRUG", "RECOMMEND_ALTERNATIVE")
-WAITS = ("KEEP_REGIMEN", "HOLD_DOSE")
 WITHDRAWAL_DAYS = 28
 SAFE_TO_STOP = 0.26
 LAST_STEP = 0.12
@@ -38,7 +38,11 @@ class Case:
 
 @dataclass(slots=True)
 class Drug:
-    """A drug as it stands; doses are daily totals."""
+    """A drug as it stands; doses are daily totals.
+
+    Attributes:
+        held: days it stays withheld. course: taken for a short course.
+    """
 
     dose: float
     initial: float
@@ -46,6 +50,8 @@ class Drug:
     days: int
     tapering: bool = False
     reduced: bool = False
+    held: int = 0
+    course: bool = False
 
 
 @dataclass(slots=True)
@@ -77,7 +83,8 @@ def begin(case: Case, facts: Facts) -> Situation:
     drugs = {}
     for item in case.person["regimen"]:
         dose = item["dose"] if item["dose"] is not None else facts.number(item["drug_id"], "dose_usual") or 1.0
-        drugs[item["drug_id"]] = Drug(dose, dose, item["indication"], item["days"])
+        course = holds.is_course(item["drug_id"], item["indication"], item["days"], facts)
+        drugs[item["drug_id"]] = Drug(dose, dose, item["indication"], item["days"], course=course)
     return Situation(drugs, set(case.hidden))
 
 
@@ -94,7 +101,7 @@ def key_of(action: str, targets: Sequence[str]) -> tuple[str, ...]:
 def taper_due(drug: str, taken: Drug, facts: Facts) -> dict[str, str] | None:
     """The rule that asks for a taper, when it does so now: taken long enough, and not nearly stopped already."""
     rules = facts.rules_for("taper", drug)
-    if not rules or taken.dose <= SAFE_TO_STOP * taken.initial:
+    if not rules or taken.held or taken.dose <= SAFE_TO_STOP * taken.initial:
         return None
     return rules[0] if taken.days >= float(rules[0]["min_days_on_drug"] or 0) else None
 
@@ -112,7 +119,7 @@ def after(case: Case, before: Situation, action: str, targets: Sequence[str], fa
             del now.drugs[targets[0]]
         else:
             end(now, targets[0], facts)
-        start(now, targets[1], old.indication, facts)
+        start(now, targets[1], old.indication, facts, old.course)
     elif action == "ADD_DRUG":
         start(now, targets[0], targets[1], facts)
     elif action == "TAPER_DRUG":
@@ -124,6 +131,8 @@ def after(case: Case, before: Situation, action: str, targets: Sequence[str], fa
         now.last_from = now.drugs[targets[0]].dose
         change(now, targets[0], float(targets[1]), facts)
         now.drugs[targets[0]].reduced |= action == "REDUCE_DOSE"
+    elif action == "HOLD_DOSE":
+        withhold(now, targets[0], facts)
     elif action == "ORDER_MONITORING":
         now.unknown -= {name for name in now.unknown if same(name) == same(targets[0])}
         now.monitored.add(same(targets[0]))
@@ -137,9 +146,9 @@ def after(case: Case, before: Situation, action: str, targets: Sequence[str], fa
         now.tested.add(tuple(targets))
     now.finished = action == "FINISH"
     now.reviews += action == "REQUEST_SPECIALIST_REVIEW"
-    now.keeps += action in WAITS
+    now.keeps += action == "KEEP_REGIMEN"
     now.last = key_of(action, targets)
-    pass_days(now, 0 if now.finished else case.step_days, before)
+    pass_days(case, now, 0 if now.finished else case.step_days, before)
     return now
 
 
@@ -147,12 +156,15 @@ def wasted(case: Case, before: Situation) -> Situation:
     """The situation after an answer that did nothing: its days pass all the same."""
     now = deepcopy(before)
     now.last = ()
-    pass_days(now, case.step_days, before)
+    pass_days(case, now, case.step_days, before)
     return now
 
 
-def pass_days(now: Situation, days: int, before: Situation) -> None:
-    """Days pass, and what was withdrawn before them wears off."""
+def pass_days(case: Case, now: Situation, days: int, before: Situation) -> None:
+    """Days pass: what was withdrawn before them wears off, and over weeks what is held comes back."""
+    if case.sub_environment == "LONGITUDINAL_DEPRESCRIBING":
+        for taken in now.drugs.values():
+            taken.held = max(0, taken.held - days)
     for drug, (severity, left) in list(now.withdrawals.items()):
         left -= days if drug in before.withdrawals else 0
         if left > 0:
@@ -171,10 +183,21 @@ def end(now: Situation, drug: str, facts: Facts) -> None:
     del now.drugs[drug]
 
 
-def start(now: Situation, drug: str, indication: str, facts: Facts) -> None:
-    """A drug is begun at its lowest usual dose."""
+def start(now: Situation, drug: str, indication: str, facts: Facts, course: bool = False) -> None:
+    """A drug is begun at its lowest usual dose; in place of a course it goes on with that, if it can be one."""
     dose = facts.number(drug, "dose_min") or 1.0
-    now.drugs[drug] = Drug(dose, dose, indication, 0)
+    goes_on = course and holds.rule_of(drug, "course", indication, facts) is not None
+    now.drugs[drug] = Drug(dose, dose, indication, 0, course=goes_on)
+
+
+def withhold(now: Situation, drug: str, facts: Facts) -> None:
+    """A drug is held: it is away at once, which harms where it needs a taper or may not be paused."""
+    taken = now.drugs[drug]
+    harmful = holds.rule_of(drug, "harmful", taken.indication, facts)
+    severities = [rule["severity"] for rule in (taper_due(drug, taken, facts), harmful) if rule is not None]
+    if severities:
+        now.withdrawals[drug] = (max(severities, key=RANK.__getitem__), WITHDRAWAL_DAYS)
+    taken.held = holds.DAYS
 
 
 def change(now: Situation, drug: str, dose: float, facts: Facts) -> None:

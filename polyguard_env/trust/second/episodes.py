@@ -191,7 +191,7 @@ def named_state(saved: dict[str, Any], env: PolyGuardEnv) -> dict[str, Any]:
     drugs = {
         drug["drug_id"]: (
             round(drug["dose"], 9), round(drug["initial_dose"], 9), drug["indication"], drug["days"],
-            drug["tapering"], drug["reduced"],
+            drug["tapering"], drug["reduced"], drug["held_days"], drug["course"],
         )
         for drug in saved["regimen"]
         if drug["taken"]
@@ -216,7 +216,7 @@ def second_state(case: Case, now: Situation) -> dict[str, Any]:
     gone = {f"facts:{drug}" for drug in {item["drug_id"] for item in case.person["regimen"]} - now.drugs.keys()}
     return {
         "drugs": {
-            name: (round(d.dose, 9), round(d.initial, 9), d.indication, d.days, d.tapering, d.reduced)
+            name: (round(d.dose, 9), round(d.initial, 9), d.indication, d.days, d.tapering, d.reduced, d.held, d.course)
             for name, d in now.drugs.items()
         },
         "withdrawals": {name: (ranked(severity), left) for name, (severity, left) in now.withdrawals.items()},

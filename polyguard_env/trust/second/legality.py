@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from polyguard_env.trust.second.tables import Facts
 
 STARTS = ("SUBSTITUTE_DRUG", "RECOMMEND_ALTERNATIVE", "ADD_DRUG")
 DOSES = ("REDUCE_DOSE", "INCREASE_DOSE")
+HOLD = "HOLD_DOSE"
 ENDS = ("STOP_DRUG", "TAPER_DRUG")
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
 TOLERANCE = 1.001
@@ -21,9 +22,10 @@ def breach(
     unknown: frozenset[str],
     facts: Facts,
     products: Mapping[str, Sequence[str]] | None = None,
+    held: Collection[str] = (),
 ) -> str:
     """The first rule a move breaks, "" when it is legal; arguments as for `breaches`."""
-    return next(iter(breaches(action, targets, taken, allergies, unknown, facts, products)), "")
+    return next(iter(breaches(action, targets, taken, allergies, unknown, facts, products, held)), "")
 
 
 def breaches(
@@ -34,6 +36,7 @@ def breaches(
     unknown: frozenset[str],
     facts: Facts,
     products: Mapping[str, Sequence[str]] | None = None,
+    held: Collection[str] = (),
 ) -> list[str]:
     """Every rule a move breaks.
 
@@ -41,13 +44,15 @@ def breaches(
         action: the kind of move. targets: what it acts on, as candidates carry it.
         taken: drug id to daily dose. allergies: drug or class ids.
         unknown: what is hidden and not yet looked up: measurements, "allergies", "facts:<drug>", "product:<name>".
-        products: product name to its drugs.
+        products: product name to its drugs. held: drugs withheld for now.
     """
     products = products or {}
-    changed = list(targets[:1]) if action in (*ENDS, *DOSES, "SUBSTITUTE_DRUG", "RECOMMEND_ALTERNATIVE") else []
+    changed = list(targets[:1]) if action in (*ENDS, *DOSES, HOLD, "SUBSTITUTE_DRUG", "RECOMMEND_ALTERNATIVE") else []
     drugs = [drug for name in changed for drug in products.get(name, [name])]
     absent = any(drug not in taken for drug in drugs)
     broken = ["drug_not_taken"] if absent else []
+    if action in (*DOSES, HOLD, "TAPER_DRUG") and any(drug in held for drug in drugs):
+        broken.append("drug_held")
     if action in STARTS:
         new = targets[0] if action == "ADD_DRUG" else targets[1]
         if new in taken:

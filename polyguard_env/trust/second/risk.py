@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from polyguard_env.trust.second import holds
 from polyguard_env.trust.second.dynamics import KIDNEY, Case, Drug, Situation, same
 from polyguard_env.trust.second.findings import LIVER, findings, kidney_values, of_three
 from polyguard_env.trust.second.tables import RANK, Facts
@@ -29,6 +30,7 @@ LEFT_AFTER_CHECK = {"monitor": 0.35, "reduce_dose": 0.5}
 PER_DBI, PER_ACB, PER_DRUG = 0.8, 0.15, 0.05
 UNKNOWN, UNMEASURED = 0.8, 0.35
 ENOUGH = 0.95
+NOTED = 0.15
 SEVERE = ("major", "contraindicated")
 FOLLOW_UP = 90
 
@@ -40,7 +42,7 @@ class Risk:
     Attributes:
         weights: finding to severity and weight. severe: findings of major severity that little was done about.
         lost: condition to the priority of the treatment it lost. load, gap: what the regimen as a whole weighs, and
-            what is needed and unknown.
+            what is needed and unknown. passing: drugs whose only trouble a pause would answer.
     """
 
     safety: float
@@ -52,6 +54,7 @@ class Risk:
     lost: dict[str, float]
     load: float
     gap: float
+    passing: frozenset[str] = frozenset()
 
     @property
     def parts(self) -> tuple[float, float, float, float]:
@@ -70,11 +73,16 @@ def risk_of(case: Case, now: Situation, facts: Facts) -> Risk:
         return Risk(total, 0.0, 0.0, 0.0, len(weights), weights, {}, 0.0, 0.0)
     sums = {"safety": 0.0, "dosing": 0.0, "burden": 0.0, "disease": 0.0}
     weights = {}
+    about: set[str] = set()
+    lasting: set[str] = set()
     for name, (category, severity) in findings(person_now(case, now), facts).items():
         if category != "monitoring":
             weight = WEIGHT[severity] * left_of(name, category, now, facts)
             weights[name] = (severity, weight)
             sums[PART.get(category, "safety")] += weight
+            if weight >= NOTED and category != "omission":
+                drugs = involved(name, category, now, facts)
+                (about if answered_by_pause(name, category, drugs, now, facts) else lasting).update(drugs)
     for drug, (severity, _) in now.withdrawals.items():
         weights[f"withdrawal:{drug}"] = (severity, WITHDRAWN[severity])
         sums["safety"] += WITHDRAWN[severity]
@@ -83,7 +91,7 @@ def risk_of(case: Case, now: Situation, facts: Facts) -> Risk:
     severe = sum(s in SEVERE and weight >= 0.5 * WEIGHT[s] for s, weight in weights.values())
     return Risk(
         sums["safety"] + gap, sums["dosing"], sums["burden"] + load, sums["disease"] + sum(lost.values()), severe,
-        weights, lost, load, gap,
+        weights, lost, load, gap, frozenset(about - lasting),
     )  # fmt: skip
 
 
@@ -138,8 +146,29 @@ def left_of(name: str, category: str, now: Situation, facts: Facts) -> float:
             left *= LEFT_AFTER_CHECK.get(todo, 0.8)
         if todo == "reduce_dose" and any(now.drugs[drug].reduced for drug in drugs):
             left *= 0.4
+    left *= left_by_pause(name, category, drugs, now, facts)
     tapered = [now.drugs[drug].dose / now.drugs[drug].initial for drug in drugs if now.drugs[drug].tapering]
     return left * (0.1 + 0.5 * min(tapered)) if tapered else left
+
+
+def ends_with(name: str, category: str, drug: str, drugs: set[str], now: Situation, facts: Facts) -> bool:
+    """True when a finding about `drugs` would end with a pause of one of them."""
+    courses = {other for other in drugs if now.drugs[other].course}
+    return holds.ends_with_pause(name, category, drug, now.drugs[drug].indication, courses, facts)
+
+
+def left_by_pause(name: str, category: str, drugs: set[str], now: Situation, facts: Facts) -> float:
+    """Share of a finding that is left while a drug it is about is held."""
+    held = [drug for drug in drugs if now.drugs[drug].held]
+    if any(ends_with(name, category, drug, drugs, now, facts) for drug in held):
+        return 0.0
+    return 1.0 - holds.LOST if held else 1.0
+
+
+def answered_by_pause(name: str, category: str, drugs: set[str], now: Situation, facts: Facts) -> bool:
+    """True when holding one of the drugs that is neither held nor a course would answer a finding."""
+    able = [drug for drug in drugs if not now.drugs[drug].held and not now.drugs[drug].course]
+    return any(ends_with(name, category, drug, drugs, now, facts) for drug in able)
 
 
 def combination_management(name: str, facts: Facts) -> str:
@@ -193,8 +222,9 @@ def untreated(case: Case, now: Situation, facts: Facts) -> dict[str, float]:
 def share_given(case: Case, drug: str, taken: Drug, facts: Facts) -> float:
     """How much of its treatment a drug still gives."""
     share = min(1.0, taken.dose / taken.initial) if taken.tapering else 1.0
+    kept = (0.0 if taken.course else 1.0 - holds.LOST) if taken.held else 1.0
     if drug not in facts.profiles:
-        return share
+        return share * kept
     kidneys, liver = kidney_values(case.person), case.person["child_pugh"]
     rules = [
         rule
@@ -208,7 +238,7 @@ def share_given(case: Case, drug: str, taken: Drug, facts: Facts) -> float:
         ]  # fmt: skip
     limits = [float(rule["max_dose"]) for rule in rules if rule["action"] == "reduce" and rule["max_dose"]]
     lowest = min([facts.number(drug, "dose_min"), *(limit for limit in limits if limit > 0)])
-    return min(share, taken.dose / lowest) if 0 < taken.dose < ENOUGH * lowest else share
+    return kept * (min(share, taken.dose / lowest) if 0 < taken.dose < ENOUGH * lowest else share)
 
 
 def hazard(case: Case, risk: Risk, before: int, now: Situation) -> tuple[float, float]:

@@ -83,7 +83,7 @@ class Facts:
         self.managements: dict[tuple[str, ...], str] = dict(zip(ends, edges["management"]))
         self.priorities = {row["condition_id"]: float(row["untreated"]) for row in table("condition_priority")}
         kinds = ("renal", "hepatic", "drug_disease", "monitoring", "burden", "combination", "duplicate_therapy",
-                 "omission", "pharmacogenomics", "taper", "substitution")  # fmt: skip
+                 "omission", "pharmacogenomics", "taper", "substitution", "hold")  # fmt: skip
         self.groups = {row["group_id"]: row["members"] for row in table("groups")}
         self.rules: dict[str, list[Row]] = {kind: table(f"rules/{kind}") for kind in kinds}
         self._matching: dict[tuple[str, str], list[Row]] = {}

@@ -28,8 +28,10 @@ COST = {
     "REQUEST_SPECIALIST_REVIEW": 0.12, "KEEP_REGIMEN": 0.15,
 }  # fmt: skip
 ASK = "REQUEST_SPECIALIST_REVIEW"
-IDLE = ("KEEP_REGIMEN", "FINISH", ASK, "HOLD_DOSE")
+IDLE = ("KEEP_REGIMEN", "FINISH", ASK)
 LOOKS = ("ORDER_MONITORING", "FETCH_EXTERNAL_EVIDENCE", "DECOMPOSE_NEW_DRUG")
+LASTING = ("STOP_DRUG", "TAPER_DRUG", "REDUCE_DOSE", "SUBSTITUTE_DRUG", "RECOMMEND_ALTERNATIVE")
+LASTING_COST = 0.5
 DOSES = {"INCREASE_DOSE", "REDUCE_DOSE"}
 WORTH_DOING = 0.15
 Move = tuple[str, tuple[str, ...]]
@@ -99,14 +101,17 @@ class Board:
         broken = tuple(
             breaches(
                 action, targets, doses, self.case.person["allergies"], frozenset(self.now.unknown), self.facts,
-                self.case.products,
+                self.case.products, {drug for drug, taken in self.now.drugs.items() if taken.held},
             )
         )  # fmt: skip
         if broken:
             return Option(move, broken)
         later = risk_of(self.case, after(self.case, self.now, action, targets, self.facts), self.facts)
         safety, dosing, burden, disease = (now - then for now, then in zip(self.risk.parts, later.parts))
-        return Option(move, (), safety, dosing, burden, disease, safety + dosing + burden + disease - COST[action])
+        cost = COST[action]
+        if action in LASTING and self.case.products.get(targets[0], targets)[0] in self.risk.passing:
+            cost += LASTING_COST
+        return Option(move, (), safety, dosing, burden, disease, safety + dosing + burden + disease - cost)
 
     def best(self) -> list[int]:
         """Places of the legal options worth most, ties within rounding."""
@@ -197,6 +202,8 @@ class Board:
         if action == "STOP_DRUG":
             ended = self.case.products.get(targets[0], targets[:1])
             count += sum(taper_due(drug, now.drugs[drug], self.facts) is not None for drug in ended)
+        if action == "HOLD_DOSE":
+            count += taper_due(targets[0], now.drugs[targets[0]], self.facts) is not None
         if action in ("STOP_DRUG", "TAPER_DRUG") and self.case.sub_environment == "LONGITUDINAL_DEPRESCRIBING":
             count += any(taken.tapering for drug, taken in now.drugs.items() if drug != targets[0])
         if action == "ORDER_MONITORING":

@@ -129,8 +129,13 @@ def regimen(case: Case) -> str:
             dose += " (usual dose, assumed)"
         marks = [
             word
-            for word, on in (("tapering", entry and entry["tapering"]), ("withdrawal", entry and entry["withdrawal"]))
-            if on
+            for word, mark in (
+                ("short course", "course"),
+                ("tapering", "tapering"),
+                ("held for now", "held"),
+                ("withdrawal", "withdrawal"),
+            )
+            if entry and entry[mark]
         ]
         for_what = words(item.indication) if item.indication else "not stated"
         roles = [f["text"] for f in entry["facts"] if f["code"]] if entry else []

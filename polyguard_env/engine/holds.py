@@ -1,0 +1,137 @@
+"""Withholding a drug for a time: whose trouble passes meanwhile, what is left of the rest, and what a pause harms.
+
+A drug that is held is still part of the regimen: it comes back. What is wrong with it passes where the reason does
+(`knowledge/tables/rules/hold*.csv`): the drug it clashes with is taken for a short course, or an acute illness speaks
+against it. All else, and the treatment it gives, is lifted only for the share of time that a pause takes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polyguard_env.engine import layout as at
+from polyguard_env.engine.bits import lowest
+from polyguard_env.engine.compiled import compiled
+from polyguard_env.engine.parameters import PLACE
+
+HELD_SHARE, LEAST = PLACE["held_share"], PLACE["least_weight"]
+
+
+@compiled
+def hold_rule(facts, drug, role, what):
+    """Place of a drug's first rule of a role that is about an indication or a condition, or about any; else -1."""
+    span = facts.drug[drug].hold
+    for place in range(span[0], span[1]):
+        rule = facts.hold[place]
+        if rule.role == role and (rule.what < 0 or rule.what == what):
+            return place
+    return -1
+
+
+@compiled
+def note_reasons(facts, st, k, course):
+    """Note whether a slot's drug is taken for a short course, or may be paused while another's lasts.
+
+    Args:
+        course: 1 where a course is under way whatever the days say, 0 where none is, -1 to go by the days taken.
+    """
+    bit = np.int64(1) << np.int64(k)
+    st.course &= ~bit
+    st.pausable &= ~bit
+    place = hold_rule(facts, st.drug[k], at.COURSE, st.indication[k])
+    if place >= 0 and (course == 1 or (course < 0 and st.days[k] <= facts.hold[place].days)):
+        st.course |= bit
+    elif hold_rule(facts, st.drug[k], at.PAUSABLE, st.indication[k]) >= 0:
+        st.pausable |= bit
+
+
+@compiled
+def forget_reasons(st, k):
+    """Note that a slot's drug is gone."""
+    bit = np.int64(1) << np.int64(k)
+    st.course &= ~bit
+    st.pausable &= ~bit
+    st.holding &= ~bit
+    st.held[k] = 0
+
+
+@compiled
+def pause_harm(facts, st, k):
+    """Severity of the harm that any pause of a slot's drug brings, 0 for none."""
+    place = hold_rule(facts, st.drug[k], at.HARMFUL, st.indication[k])
+    return np.int64(facts.hold[place].severity) if place >= 0 else np.int64(0)
+
+
+@compiled
+def passes(facts, st, row, k):
+    """True when a finding ends with a pause of the drug of slot `k`: what it is about lasts no longer than that.
+
+    A course that is held is as good as stopped.
+    """
+    if (st.course >> np.int64(k)) & 1:
+        return True
+    if row.category == at.DRUG_DISEASE and row.what == at.CONDITION:
+        return hold_rule(facts, st.drug[k], at.SICK_DAY, row.b) >= 0
+    return meets_course(st, row.slots, k)
+
+
+@compiled
+def meets_course(st, slots, k):
+    """True when the drug of slot `k` may be paused and another of `slots` is a short course."""
+    return (st.pausable >> np.int64(k)) & 1 == 1 and slots & st.course & ~(np.int64(1) << np.int64(k)) != 0
+
+
+@compiled
+def holding_factor(facts, st, row):
+    """What is left of a finding one of whose drugs is held, 0-1."""
+    left = 1.0
+    rest = row.slots & st.holding
+    while rest:
+        if passes(facts, st, row, lowest(rest)):
+            return 0.0
+        left = 1.0 - facts.parameters[HELD_SHARE]
+        rest &= rest - 1
+    return left
+
+
+@compiled
+def pair_factor(facts, st, slots):
+    """As `holding_factor`, of what two drugs do to each other."""
+    left = 1.0
+    rest = slots & st.holding
+    while rest:
+        k = lowest(rest)
+        if (st.course >> np.int64(k)) & 1 == 1 or meets_course(st, slots, k):
+            return 0.0
+        left = 1.0 - facts.parameters[HELD_SHARE]
+        rest &= rest - 1
+    return left
+
+
+@compiled
+def note_passing(facts, st, w, count):
+    """Note in the workspace's `passing` the slots a pause of which answers a finding, and those with no other trouble.
+
+    The second are bits of both drugs of a pair: neither has a finding of some weight that would last.
+
+    Args:
+        count: rows of the workspace's `found`, which are the state's findings as `list_findings` gives them.
+    """
+    answered = about = lasting = np.int64(0)
+    for i in range(count):
+        row = w.found[i]
+        if row.weight < facts.parameters[LEAST] or row.category == at.WITHDRAWAL or row.category == at.OMISSION:
+            continue
+        helps = False
+        rest = row.slots & ~st.holding & ~st.course
+        while rest:
+            k = lowest(rest)
+            if passes(facts, st, row, k):
+                answered |= np.int64(1) << np.int64(k)
+                helps = True
+            rest &= rest - 1
+        if helps:
+            about |= row.slots
+        else:
+            lasting |= row.slots
+    w.passing[0], w.passing[1] = answered, about & ~lasting

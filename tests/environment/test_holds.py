@@ -1,0 +1,239 @@
+"""Withholding a drug for a time: right where the reason passes, wrong where it lasts, and never without a price."""
+
+from __future__ import annotations
+
+import pytest
+
+from polyguard_env.environment.env import PolyGuardEnv
+from polyguard_env.environment.episode import Scenario
+from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction, PolyGuardObservation
+from polyguard_env.environment.scenarios import make_id
+from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.policies.rule_based import RuleBased
+from polyguard_env.trust.second.agreement import packaged_facts
+from polyguard_env.trust.second.episodes import Walked, walk
+
+T = ActionType
+LABS = {"creatinine": 0.9, "potassium": 4.2, "sodium": 139.0, "alt": 22.0, "ck": 90.0, "qtc": 410.0}
+STATIN = RegimenItem("simvastatin", 20.0, "dyslipidaemia", 900)
+
+
+class Posed:
+    """A factory that poses one scenario, whatever id is asked for."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+
+    def find(self, *_: object, **__: object) -> Scenario:
+        return self.scenario
+
+
+def posed(
+    env: PolyGuardEnv, *regimen: RegimenItem, sub: str = "DDI", conditions: tuple[str, ...] = (), number: int = 1
+) -> tuple[PolyGuardEnv, PolyGuardObservation]:
+    """An environment at the start of an episode with this regimen."""
+    held = tuple(dict.fromkeys([*conditions, *(item.indication for item in regimen if item.indication)]))
+    patient = Patient("p1", 78, "M", 80.0, 175.0, held, LABS, 3, 0, (), {}, "", regimen)
+    days = 14 if sub != "PRECISION_DOSING" else 7
+    scenario = Scenario(
+        f"train-{sub}-medium-{900_000 + number}",
+        "train",
+        sub,
+        "medium",
+        patient,
+        frozenset(),
+        (),
+        "own",
+        False,
+        6,
+        days,
+    )
+    own = PolyGuardEnv(env.knowledge)
+    own.factory = Posed(scenario)  # type: ignore[assignment]
+    return own, own.reset(seed=number, scenario_id=scenario.scenario_id)
+
+
+def offering(env: PolyGuardEnv, drug_id: str, *regimen: RegimenItem, **how: object) -> tuple[PolyGuardEnv, Candidate]:
+    """The first of many draws of the candidates that offers to hold a drug."""
+    for number in range(200):
+        own, observation = posed(env, *regimen, number=number, **how)  # type: ignore[arg-type]
+        found = hold_of(observation, drug_id)
+        if found is not None:
+            return own, found
+    raise AssertionError(f"no draw offers to hold {drug_id}")
+
+
+def hold_of(observation: PolyGuardObservation, drug_id: str) -> Candidate | None:
+    return next((c for c in observation.candidates if c.action_type is T.HOLD_DOSE and c.targets == [drug_id]), None)
+
+
+def take(env: PolyGuardEnv, candidate: Candidate) -> PolyGuardObservation:
+    return env.step(PolyGuardAction(candidate_id=candidate.candidate_id))
+
+
+def risk(env: PolyGuardEnv) -> dict[str, float]:
+    state = env._episode.state
+    return {name: float(state[name]) for name in ("safety", "dosing", "burden", "disease")}
+
+
+def macrolide(days: int) -> RegimenItem:
+    return RegimenItem("clarithromycin", 1000.0, "infection_bacterial", days)
+
+
+def entry_of(observation: PolyGuardObservation, drug_id: str) -> dict[str, object]:
+    return next(entry for entry in observation.regimen if entry["drug_id"] == drug_id)
+
+
+def test_a_statin_is_held_during_a_course(env: PolyGuardEnv) -> None:
+    """The pair's risk passes with the course; a tenth of the statin's treatment is lost; nothing is lasting."""
+    own, hold = offering(env, "simvastatin", STATIN, macrolide(3))
+    before, prices = risk(own), own.price()
+    assert prices[hold.candidate_id] == max(prices.values())
+    after = take(own, hold)
+    assert before["safety"] - risk(own)["safety"] == pytest.approx(6.0)
+    assert risk(own)["disease"] - before["disease"] == pytest.approx(0.1 * env.index.priority("dyslipidaemia"))
+    assert after.info["reasons"] == []
+    assert entry_of(after, "simvastatin")["held"] and entry_of(after, "clarithromycin")["course"]
+    assert "simvastatin 20mg (lipids) held" in after.text and "(infection) course" in after.text
+
+
+def test_a_hold_is_no_answer_to_what_lasts(env: PolyGuardEnv) -> None:
+    """The same two drugs, the macrolide taken for months: nine tenths of the pair's risk stay."""
+    own, hold = offering(env, "simvastatin", STATIN, macrolide(400))
+    before, prices = risk(own), own.price()
+    assert prices[hold.candidate_id] < 0.6 * max(prices.values())
+    after = take(own, hold)
+    assert before["safety"] - risk(own)["safety"] == pytest.approx(0.6)
+    assert not entry_of(after, "clarithromycin")["course"]
+
+
+def test_a_lasting_change_costs_where_a_pause_would_do(env: PolyGuardEnv) -> None:
+    worths = []
+    for days in (3, 400):
+        own, _ = offering(env, "simvastatin", STATIN, macrolide(days))
+        rows = own._episode.state["candidate"][: own._episode.offered]
+        offers, values = own._offered()[1], rows["worth"].tolist()
+        worths.append({o.text: value for o, value in zip(offers, values, strict=True)})
+    stops = [worth[text] for worth in worths for text in worth if text == "stop simvastatin"]
+    switches = [{t: v for t, v in worth.items() if t.startswith("switch simvastatin")} for worth in worths]
+    shared = switches[0].keys() & switches[1].keys()
+    assert len(stops) == 2 or shared
+    pairs = [(stops[0], stops[1])] if len(stops) == 2 else []
+    for now, then in pairs + [(switches[0][text], switches[1][text]) for text in shared]:
+        assert then - now == pytest.approx(0.5)
+
+
+def test_a_drug_that_may_not_be_paused_is_harmed_by_it(env: PolyGuardEnv) -> None:
+    """An anticoagulant: the pause brings harm of its own, and answers nothing of the interaction but for its time."""
+    warfarin = RegimenItem("warfarin", 4.0, "atrial_fibrillation", 900)
+    own, hold = offering(env, "warfarin", warfarin, RegimenItem("metronidazole", 1500.0, "infection_bacterial", 3))
+    before = risk(own)
+    after = take(own, hold)
+    assert "needless_change" in after.info["reasons"]
+    assert risk(own)["safety"] > before["safety"] + 4.0
+    assert entry_of(after, "warfarin")["withdrawal"]
+
+
+def test_a_hold_of_what_needs_a_taper_is_an_abrupt_stop(env: PolyGuardEnv) -> None:
+    drug = RegimenItem("alprazolam", 0.75, "anxiety", 900)
+    own, hold = offering(env, "alprazolam", drug, macrolide(3))
+    after = take(own, hold)
+    assert entry_of(after, "alprazolam")["withdrawal"]
+    assert after.columns["process_fidelity_score"] < 0.5
+    own, hold = offering(env, "alprazolam", RegimenItem("alprazolam", 0.75, "anxiety", 5), macrolide(3))
+    assert not entry_of(take(own, hold), "alprazolam")["withdrawal"]
+
+
+def test_a_course_that_is_held_treats_nothing(env: PolyGuardEnv) -> None:
+    own, hold = offering(env, "clarithromycin", STATIN, macrolide(3))
+    before = risk(own)
+    take(own, hold)
+    assert risk(own)["disease"] - before["disease"] == pytest.approx(env.index.priority("infection_bacterial"))
+    assert before["safety"] - risk(own)["safety"] == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("illness", ["acute_dehydration", "acute_kidney_injury"])
+def test_sick_day_rules(env: PolyGuardEnv, illness: str) -> None:
+    metformin = RegimenItem("metformin", 1000.0, "diabetes", 900)
+    bystander = RegimenItem("amlodipine", 5.0, "hypertension", 900)
+    how = {"sub": "PRECISION_DOSING", "conditions": (illness,)}
+    own, hold = offering(env, "metformin", metformin, bystander, **how)
+    before, prices = risk(own), own.price()
+    assert prices[hold.candidate_id] == max(prices.values())
+    take(own, hold)
+    assert before["safety"] - risk(own)["safety"] == pytest.approx(3.0)
+    own, hold = offering(env, "amlodipine", metformin, bystander, **how)
+    assert own.price()[hold.candidate_id] < 0.6
+    own, hold = offering(env, "metformin", metformin, bystander, sub="PRECISION_DOSING")
+    assert "needless_change" in take(own, hold).info["reasons"]
+
+
+def test_a_held_drug_comes_back_over_weeks_and_is_not_held_twice(env: PolyGuardEnv) -> None:
+    own, hold = offering(env, "simvastatin", STATIN, macrolide(400), sub="LONGITUDINAL_DEPRESCRIBING")
+    before = risk(own)
+    told = take(own, hold)
+    kept, prices = own.get_state(), own.price()
+    assert [drug["held_days"] for drug in kept["state"]["regimen"]] == [14, 0]
+    assert entry_of(told, "simvastatin")["held"]
+    again = own.step(PolyGuardAction(text="nonsense"))
+    assert not entry_of(again, "simvastatin")["held"] and risk(own) == pytest.approx(before)
+    other = PolyGuardEnv(env.knowledge)
+    other.factory = own.factory
+    restored = other.set_state(kept)
+    assert restored.text == told.text and other.price() == prices
+
+
+def test_holding_again_is_refused_by_name(env: PolyGuardEnv) -> None:
+    for number in range(400):
+        bystander = RegimenItem("amlodipine", 5.0, "hypertension", 900)
+        own, observation = posed(env, STATIN, macrolide(3), bystander, number=number)
+        hold = hold_of(observation, "simvastatin")
+        if hold is None:
+            continue
+        again = hold_of(take(own, hold), "simvastatin")
+        if again is not None:
+            assert again.candidate_id not in own.legal_candidate_ids()
+            assert take(own, again).info["reasons"] == ["drug_held"]
+            return
+    raise AssertionError("no draw offers to hold a held drug again")
+
+
+def test_the_second_checker_agrees_on_walks_through_holds(env: PolyGuardEnv) -> None:
+    """Random walks of scenarios in which a pause is the best move first, so that holds are taken and lived through."""
+    found = Walked()
+    for name in ("DDI", "PRECISION_DOSING"):
+        for number in range(40):
+            scenario_id = make_id("train", name, "easy", number)
+            observation = env.reset(seed=0, scenario_id=scenario_id)
+            if any(c.action_type is T.HOLD_DOSE for c in observation.candidates):
+                for seed in range(3):
+                    walk(env, scenario_id, seed, packaged_facts(), found)
+    assert found.differing == [] and "HOLD_DOSE" in found.moves
+
+
+def test_holding_is_best_in_a_share_of_problems_and_never_in_a_control(env: PolyGuardEnv) -> None:
+    for name in ("DDI", "PRECISION_DOSING"):
+        best, lured = 0, {True: 0, False: 0}
+        for number in range(150):
+            observation = env.reset(seed=0, scenario_id=make_id("train", name, "easy", number))
+            prices, control = env.price(), env.scenario.control
+            top = max(observation.candidates, key=lambda c: prices[c.candidate_id])
+            is_best = top.action_type is T.HOLD_DOSE
+            assert not (is_best and control)
+            best += is_best
+            lured[control] += not is_best and any(c.action_type is T.HOLD_DOSE for c in observation.candidates)
+        assert 5 <= best <= 30 and lured[True] >= 3 and lured[False] >= 10
+
+
+def test_rules_hold_where_a_pause_answers(env: PolyGuardEnv) -> None:
+    """A policy that reads the observation alone tells a pause that helps from one that does not."""
+    policy, right, wrong = RuleBased(), 0, 0
+    for number in range(150):
+        observation = env.reset(seed=0, scenario_id=make_id("train", "DDI", "easy", number))
+        prices = env.price()
+        top = max(observation.candidates, key=lambda c: prices[c.candidate_id])
+        chosen = policy.choose(env, observation).candidate_id
+        taken = next(c for c in observation.candidates if c.candidate_id == chosen)
+        right += taken.action_type is T.HOLD_DOSE is top.action_type
+        wrong += taken.action_type is T.HOLD_DOSE is not top.action_type
+    assert right >= 5 and wrong <= right
