@@ -14,7 +14,7 @@ from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.parameters import PLACE
 
-HELD_SHARE, LEAST = PLACE["held_share"], PLACE["least_weight"]
+HELD_SHARE = PLACE["held_share"]
 
 
 @compiled
@@ -112,7 +112,7 @@ def pair_factor(facts, st, slots):
 def note_passing(facts, st, w, count):
     """Note in the workspace's `passing` the slots a pause of which answers a finding, and those with no other trouble.
 
-    The second are bits of both drugs of a pair: neither has a finding of some weight that would last.
+    The second are bits of both drugs of a pair: neither has a finding that would last. Minor findings do not count.
 
     Args:
         count: rows of the workspace's `found`, which are the state's findings as `list_findings` gives them.
@@ -120,7 +120,9 @@ def note_passing(facts, st, w, count):
     answered = about = lasting = np.int64(0)
     for i in range(count):
         row = w.found[i]
-        if row.weight < facts.parameters[LEAST] or row.category == at.WITHDRAWAL or row.category == at.OMISSION:
+        if row.severity < at.MODERATE or row.weight <= 0.0:
+            continue
+        if row.category == at.WITHDRAWAL or row.category == at.OMISSION:
             continue
         helps = False
         rest = row.slots & ~st.holding & ~st.course

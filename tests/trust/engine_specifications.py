@@ -15,7 +15,7 @@ REVIEWED = tuple(
     for name in ("REGIMEN_RISK", "PRECISION_DOSING", "LONGITUDINAL_DEPRESCRIBING", "NEW_DRUG_DECOMPOSITION", "DDI")
     for difficulty in ("easy", "medium", "hard")
 )
-LOOKED_THROUGH, COMBINED = 300, 3
+LOOKED_THROUGH, COMBINED = 600, 3
 
 
 def engine_finds(env: PolyGuardEnv, scenario_id: str) -> dict[str, str]:

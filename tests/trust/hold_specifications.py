@@ -14,7 +14,7 @@ from polyguard_env.trust.second import holds
 from polyguard_env.trust.second.agreement import packaged_facts
 from tests.trust.posed import SEED, T, best_of, first, step
 
-LOOKED_THROUGH, WANTED = 400, 6
+LOOKED_THROUGH, WANTED, SEEDS = 400, 6, 200
 LASTING = (T.STOP_DRUG, T.TAPER_DRUG, T.SUBSTITUTE_DRUG, T.REDUCE_DOSE)
 
 
@@ -68,9 +68,13 @@ def of_kind(wanted: Callable[[Offer], bool]) -> Iterator[Offer]:
 
 
 def hold(env: PolyGuardEnv, offer: Offer) -> Candidate:
-    """The offer's candidate, at the first step of its scenario."""
-    observation = env.reset(seed=SEED, scenario_id=offer.scenario_id)
-    return next(c for c in observation.candidates if c.action_type is T.HOLD_DOSE and c.targets == [offer.drug_id])
+    """The offer's candidate, at the first step of its scenario; other rules may lay it out under another seed."""
+    for seed in range(SEED, SEED + SEEDS):
+        observation = env.reset(seed=seed, scenario_id=offer.scenario_id)
+        for candidate in observation.candidates:
+            if candidate.action_type is T.HOLD_DOSE and candidate.targets == [offer.drug_id]:
+                return candidate
+    raise AssertionError(f"{offer.scenario_id} never offers to hold {offer.drug_id}")
 
 
 def part(env: PolyGuardEnv, name: str) -> float:

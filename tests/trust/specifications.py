@@ -96,7 +96,8 @@ def an_illegal_move_earns_its_form_only(env: PolyGuardEnv) -> None:
 
 def a_dose_above_the_maximum_is_illegal(env: PolyGuardEnv) -> None:
     seen = 0
-    for scenario_id in (*known_ids("REGIMEN_RISK", "hard", False), *known_ids("PRECISION_DOSING", "hard", False)):
+    levels = [known_ids("PRECISION_DOSING", difficulty, False) for difficulty in ("easy", "medium", "hard")]
+    for scenario_id in (name for cell in (known_ids("REGIMEN_RISK", "hard", False), *levels) for name in cell):
         observation = first(env, scenario_id)
         legal = set(env.legal_candidate_ids())
         for c in observation.candidates:

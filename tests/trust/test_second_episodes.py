@@ -11,7 +11,7 @@ import pytest
 from polyguard_env.engine.parameters import DEFAULTS, PLACE
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS, make_id
-from polyguard_env.trust.second import dynamics, legality, risk, verdict
+from polyguard_env.trust.second import dynamics, holds, legality, risk, verdict
 from polyguard_env.trust.second.agreement import packaged_facts
 from polyguard_env.trust.second.episodes import Walked, episode_agreement, walk
 
@@ -23,7 +23,6 @@ TUNING = {
     "illegal_share": "how often an easy step shows an illegal option",
     "raise": "how far an offered dose goes up",
     "cut": "how far an offered dose goes down",
-    "cost_hold": "no step offers to hold a dose",
     "withdrawal_contraindicated": "no taper rule is graded so",
 }
 
@@ -50,14 +49,14 @@ def changed(env: PolyGuardEnv, request: pytest.FixtureRequest) -> Iterator[str]:
     values[place] = held
 
 
-@pytest.mark.parametrize("module", [dynamics, legality, risk, verdict])
+@pytest.mark.parametrize("module", [dynamics, holds, legality, risk, verdict])
 def test_it_shares_nothing_with_what_it_checks(module: object) -> None:
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))  # type: ignore[attr-defined]
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     own = {name for name in imported if name.startswith("polyguard")}
-    allowed = {f"polyguard_env.trust.second.{name}" for name in ("tables", "findings", "legality", "dynamics", "risk")}
-    assert own <= allowed
+    names = ("tables", "findings", "legality", "dynamics", "risk", "holds")
+    assert own <= {"polyguard_env.trust.second", *(f"polyguard_env.trust.second.{name}" for name in names)}
 
 
 def test_both_agree_along_random_walks_everywhere(env: PolyGuardEnv) -> None:
@@ -71,7 +70,7 @@ def test_both_agree_along_random_walks_everywhere(env: PolyGuardEnv) -> None:
         "undone_change", "needless_change", "timeout", "acted_on_unknown", "drug_not_taken", "dose_above_maximum",
         "not_a_reduction", "unreadable_answer", "candidate_id_mismatch", "parser_exploit",
     } <= set(found["reasons"])  # fmt: skip
-    assert len(found["moves"]) == 14
+    assert len(found["moves"]) == 15
 
 
 def first_difference(env: PolyGuardEnv) -> list[str]:

@@ -30,7 +30,6 @@ LEFT_AFTER_CHECK = {"monitor": 0.35, "reduce_dose": 0.5}
 PER_DBI, PER_ACB, PER_DRUG = 0.8, 0.15, 0.05
 UNKNOWN, UNMEASURED = 0.8, 0.35
 ENOUGH = 0.95
-NOTED = 0.15
 SEVERE = ("major", "contraindicated")
 FOLLOW_UP = 90
 
@@ -80,7 +79,7 @@ def risk_of(case: Case, now: Situation, facts: Facts) -> Risk:
             weight = WEIGHT[severity] * left_of(name, category, now, facts)
             weights[name] = (severity, weight)
             sums[PART.get(category, "safety")] += weight
-            if weight >= NOTED and category != "omission":
+            if weight > 0 and severity != "minor" and category != "omission":
                 drugs = involved(name, category, now, facts)
                 (about if answered_by_pause(name, category, drugs, now, facts) else lasting).update(drugs)
     for drug, (severity, _) in now.withdrawals.items():
