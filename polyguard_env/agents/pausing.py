@@ -24,3 +24,9 @@ def answered_by_pause(drug_id: str, board: Board) -> tuple[Finding, ...]:
         if (clashes and "pausable" in facts) or (ill and "sick_day" in facts):
             found.append(finding)
     return tuple(found)
+
+
+def only_passes(drug_id: str, board: Board) -> bool:
+    """True when a pause, of this drug or of the other in a pair, would answer all that is found about a drug."""
+    about = [f for f in board.findings if drug_id in f.drugs and f.category != "monitoring" and f.severity != "minor"]
+    return bool(about) and all(any(f in answered_by_pause(drug, board) for drug in f.drugs) for f in about)

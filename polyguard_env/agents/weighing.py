@@ -5,7 +5,7 @@ from __future__ import annotations
 from polyguard_env.agents.board import Board, Forecast, Note
 from polyguard_env.agents.clinical import counted
 from polyguard_env.agents.observed import SWAPPING, facts_of, is_known, patient_after, stated_ceiling
-from polyguard_env.agents.pausing import PAUSE_COST, answered_by_pause
+from polyguard_env.agents.pausing import PAUSE_COST, answered_by_pause, only_passes
 from polyguard_env.environment.messages import ActionType, Candidate
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import rule_index
@@ -16,7 +16,7 @@ MONITORED_SHARE = 0.5
 UNKNOWN_WORTH = 0.6
 WITHDRAWAL_COST = 3.0
 DOSE_KINDS = frozenset({ActionType.REDUCE_DOSE, ActionType.INCREASE_DOSE, ActionType.HOLD_DOSE})
-# What a lasting change costs of a drug whose severe findings a pause would answer.
+# What a lasting change costs of a drug whose only findings a pause would answer.
 LASTING_COST = 0.5
 REVIEW_KINDS = frozenset(
     {
@@ -88,8 +88,7 @@ def forecast(candidate: Candidate, board: Board) -> Forecast:
     if candidate.action_type is ActionType.ORDER_MONITORING:
         value += worth_knowing(candidate.targets[0], board)
     if candidate.action_type in (*ENDS, *SWAPPING, ActionType.REDUCE_DOSE):
-        about = [f for f in board.findings if candidate.targets[0] in f.drugs and f.severity != "minor"]
-        value -= LASTING_COST * (bool(about) and set(about) <= set(answered_by_pause(candidate.targets[0], board)))
+        value -= LASTING_COST * only_passes(candidate.targets[0], board)
     return Forecast(candidate, resolved, added, lost, against, value)
 
 

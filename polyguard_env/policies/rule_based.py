@@ -90,7 +90,7 @@ def worth(candidate: Candidate, observation: PolyGuardObservation, alerts: Alert
         gain = taper_worth(entry, alerts[entry["drug_id"]], observation)
     else:
         gain = stop_worth(entry, alerts[entry["drug_id"]], observation)
-    if kind in CHANGES and passing > 0 and sum(alerts[entry["drug_id"]].values()) - passing < 1.0:
+    if kind in CHANGES and only_passes(entry, passing, alerts[entry["drug_id"]], observation):
         gain -= LASTING
     return gain if gain > LEAST_GAIN else min(gain, LEAST_GAIN) - LEAST_GAIN - CHANGE
 
@@ -124,6 +124,16 @@ def passing_alerts(entry: dict[str, Any], observation: PolyGuardObservation) -> 
     if "pausable" in own and not entry["course"]:
         found += sum(pair_alert(entry, other) for other in observation.regimen if other["course"])
     return found
+
+
+def only_passes(
+    entry: dict[str, Any], passing: float, found: dict[str, float], observation: PolyGuardObservation
+) -> bool:
+    """True when a pause, of this drug or of what its course meets, would answer nearly all that alarms about it."""
+    if entry["course"]:
+        met = [other for other in observation.regimen if "pausable" in codes(other) and not other["course"]]
+        passing = sum(pair_alert(entry, other) for other in met)
+    return passing > 0 and sum(found.values()) - passing < 1.0
 
 
 def hold_worth(entry: dict[str, Any], passing: float, observation: PolyGuardObservation) -> float:

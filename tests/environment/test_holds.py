@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from polyguard_env.agents.choosers import PolicyChooser
+from polyguard_env.agents.modes import MODES, decide
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction, PolyGuardObservation
@@ -223,6 +225,18 @@ def test_holding_is_best_in_a_share_of_problems_and_never_in_a_control(env: Poly
             best += is_best
             lured[control] += not is_best and any(c.action_type is T.HOLD_DOSE for c in observation.candidates)
         assert 5 <= best <= 30 and lured[True] >= 3 and lured[False] >= 10
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_agents_forecast_a_pause(env: PolyGuardEnv, mode: str) -> None:
+    """They choose it during a course, and know that it answers nothing of what lasts."""
+    for days, resolved in ((3, ["interaction:clarithromycin+simvastatin"]), (400, [])):
+        own, hold = offering(env, "simvastatin", STATIN, macrolide(days))
+        decision = decide(own.observe(), own.knowledge, PolicyChooser(RuleBased()), mode)
+        forecasts = next(note.details["forecasts"] for note in decision.trace if note.agent == "Candidate")
+        told = next(f for f in forecasts if f["candidate_id"] == hold.candidate_id)
+        assert told["resolved"] == resolved and told["objections"] == []
+        assert (decision.candidate.candidate_id == hold.candidate_id) is bool(resolved)
 
 
 def test_rules_hold_where_a_pause_answers(env: PolyGuardEnv) -> None:

@@ -22,8 +22,10 @@ DRUGS = lay.by_level({"easy": (2, 3), "medium": (3, 3), "hard": (3, 4)})
 COUNT = lay.by_level({"easy": 1, "medium": 1, "hard": 2})
 HIDE_KIDNEYS = lay.by_level({"easy": 0.25, "medium": 0.4, "hard": 0.6})
 # Shares of twenty-three, one entry each.
-KINDS = (lay.RENAL,) * 7 + (lay.UNDER,) * 4 + (lay.EXCESS,) * 4 + (lay.HEPATIC,) * 2 + (lay.GENOTYPE,) * 3
-KINDS += (lay.ACUTE_ILLNESS,) * 3
+KINDS = (
+    (lay.RENAL,) * 7 + (lay.UNDER,) * 4 + (lay.EXCESS,) * 4 + (lay.HEPATIC,) * 2 + (lay.GENOTYPE,) * 3
+    + (lay.ACUTE_ILLNESS,) * 3
+)  # fmt: skip
 UNDER_SHARES = (0.2, 0.25, 0.33)
 DRAWS = 12
 GRADES = (1, 2, 2, 3)
