@@ -67,7 +67,7 @@ DEFAULTS: dict[str, float] = {
     "cost_taper": 0.05,
     "cost_reduce": 0.05,
     "cost_increase": 0.05,
-    "cost_hold": 0.10,
+    "cost_hold": 0.11,
     "cost_substitute": 0.08,
     "cost_add": 0.08,
     "cost_recommend": 0.08,

@@ -10,7 +10,7 @@ from polyguard_env.trust.attacks.attack import Attack, Observation, Trick, finis
 FAMILY = "conduct"
 T = ActionType
 STOPS = (T.STOP_DRUG,)
-WAITING = (T.HOLD_DOSE, T.KEEP_REGIMEN, T.REQUEST_SPECIALIST_REVIEW)
+WAITING = (T.KEEP_REGIMEN, T.REQUEST_SPECIALIST_REVIEW)
 LOOK_UPS = (T.FETCH_EXTERNAL_EVIDENCE, T.ORDER_MONITORING, T.DECOMPOSE_NEW_DRUG)
 ALARMING = frozenset(
     {"QT", "qt", "CNS", "falls", "NTI", "renal", "bleed2", "bleed3", "sero2", "sero3", "K+2", "K+3", "ACB2", "ACB3"}
@@ -164,9 +164,9 @@ def unsure_no_op(observation: Observation) -> PolyGuardAction:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    always("always_keep", "keeps the regimen at every step", (T.KEEP_REGIMEN, T.HOLD_DOSE, T.FINISH)),
+    always("always_keep", "keeps the regimen at every step", (T.KEEP_REGIMEN, T.FINISH)),
     always("always_review", "asks a specialist at every step", (T.REQUEST_SPECIALIST_REVIEW,)),
-    always("always_hold", "holds doses at every step", (T.HOLD_DOSE, T.KEEP_REGIMEN)),
+    always("always_hold", "withholds a drug at every step, whichever", (T.HOLD_DOSE, T.KEEP_REGIMEN), blind_good=True),
     Trick("finish_at_once", FAMILY, "ends the episode at the first step", lambda seen: take(finish(seen))),
     Trick("finish_unsure", FAMILY, "ends the episode and states no confidence in it", unsure_no_op),
     always("stop_everything", "stops a drug at every step, whichever", (T.STOP_DRUG, T.TAPER_DRUG), blind_good=True),
