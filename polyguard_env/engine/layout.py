@@ -168,9 +168,9 @@ CANDIDATE = np.dtype(CANDIDATE_FIELDS, align=True)
 # What a state caches: `pair` what two slots do to each other, the lower first, as `risk.pair_code` writes it, valid
 # where the `links` of the first have the second's bit; `lost` the priority of treatment lost by condition treated at
 # the start, to be worked out again where `stale` has its bit; `own_severe` the severe findings of a drug on its own, of
-# which `dose_severe` hang on its dose; `gap` what is not known, `load` that of the regimen as a whole. `held`: days that a
-# drug stays withheld, of those in `holding`; `course` and `pausable`: drugs taken for a short course, and those that may
-# be paused while one lasts (bits of slots).
+# which `dose_severe` hang on its dose; `gap` what is not known, `load` that of the regimen as a whole.
+# `held`: days a drug stays withheld, of those in `holding`; `course` and `pausable`: drugs taken for a short course,
+# and those that may be paused while one lasts (bits of slots).
 STATE = np.dtype(
     [
         ("seed", i8), ("step", i4), ("day", i4), ("finished", i1), ("n", i4),
