@@ -217,7 +217,7 @@ class FactTable:
             for rule in self.index.rules("hold", name):
                 fields = rule.fields
                 named = cells(fields["condition" if fields["role"] == "sick_day" else "indication"])
-                role, days = at.HOLD_ROLES.index(fields["role"]), _number(fields.get("most_days", ""), 0.0)
+                role, days = at.HOLD_ROLES.index(fields["role"]), float(fields.get("most_days") or 0.0)
                 rows += [
                     (role, what, SEVERITY_RANK[rule.severity], days)
                     for what in ([self.condition_at[condition] for condition in named] or [-1])
