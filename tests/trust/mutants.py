@@ -20,7 +20,7 @@ from polyguard_env.environment import env as env_module
 from polyguard_env.environment import reading
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.reward.columns import COLUMNS
-from polyguard_env.risk import burden, combinations, genes, review
+from polyguard_env.risk import burden, combinations, contradictions, genes, review
 
 Patch = pytest.MonkeyPatch
 Apply = Callable[[Patch, PolyGuardEnv], None]
@@ -185,8 +185,8 @@ REVIEW_MUTANTS = [
         review, "keep_worst", lambda held, found: held.setdefault(found.finding_id, found))),
     Mutant("one drug fills two sides", REVIEW, attribute(combinations, "has_representatives", lambda sides: True)),
     Mutant("burden rules apply to all", REVIEW, attribute(burden, "_applies", lambda *_: True)),
-    Mutant("clearance without sex", REVIEW, attribute(review, "cockcroft_gault", lambda age, weight, creatinine, sex: (
-        (140 - age) * weight / (72 * creatinine)))),
+    Mutant("clearance without sex", REVIEW, attribute(contradictions, "cockcroft_gault", (
+        lambda age, weight, creatinine, sex: (140 - age) * weight / (72 * creatinine)))),
     Mutant("genes do not matter", REVIEW, attribute(review, "gene_findings", lambda *_: [])),
 ]  # fmt: skip
 ENGINE = "the_engine_finds_what_the_review_finds"
