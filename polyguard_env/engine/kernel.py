@@ -13,7 +13,7 @@ from polyguard_env.engine.compiled import compiled, entry
 from polyguard_env.engine.draws import key_of, mix, uniform
 from polyguard_env.engine.dynamics import apply, idle
 from polyguard_env.engine.holds import note_passing, note_reasons
-from polyguard_env.engine.memory import copy_record
+from polyguard_env.engine.memory import copy_record, fetcher
 from polyguard_env.engine.moves import fix_moves, moves_on
 from polyguard_env.engine.operations import (
     ADVANCE,
@@ -41,6 +41,10 @@ WEIGHT, HAZARD = PLACE["weight_minor"] - 1, PLACE["hazard_minor"] - 1
 UNTREATED, SEVERE_UNTREATED = PLACE["hazard_untreated"], PLACE["severe_untreated"]
 LOAD, UNKNOWN = PLACE["hazard_load"], PLACE["hazard_unknown"]
 FOLLOW_UP, LEAST = PLACE["follow_up_days"], PLACE["least_weight"]
+
+# Bytes of a state: all before its table of pairs, and from its candidates on.
+PLAIN, OFFERS = at.byte_of("pair"), at.byte_of("candidates")
+_fetch_plain, _fetch_offers = fetcher(PLAIN), fetcher(at.STATE.itemsize - OFFERS)
 
 call_at, drafting_at = block_at(at.CALL), block_at(DRAFTING)
 
@@ -338,6 +342,10 @@ def _enter_all(call, facts, first, last):
     """As `enter`, of the episodes from one to before another; each has a workspace of its own."""
     which, scenarios, states, work, after = call.which, call.scenarios, call.states, call.work, call.scratch[0]
     for b in range(first, last):
+        # What comes next is on its way while this is worked on.
+        following = min(b + at.ABREAST, states.shape[0] - 1)
+        _fetch_plain(states[following], 0)
+        _fetch_offers(states[following], OFFERS)
         survey(facts, scenarios[which[b]], states[b], work[b - first], after)
     for b in range(first, last):
         lay_out(facts, scenarios[which[b]], states[b], work[b - first])

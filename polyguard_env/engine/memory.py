@@ -17,6 +17,8 @@ SET = ir.VectorType(WORD, at.TOKEN_WORDS)
 NAMES = types.Array(types.int64, 1, "C")
 # The longest copy that is written out as moves instead of a call.
 AT_ONCE = 512
+# Bytes that a cache holds together.
+LINE = 64
 
 
 def _copy(builder: Any, to: Any, source: Any, start: Any, size: int) -> None:
@@ -100,3 +102,24 @@ def rename(typing: Any, names: Any, others: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(NAMES, NAMES), code
+
+
+@cache
+def fetcher(size: int) -> Any:
+    """A compiled function that calls `size` bytes of a record from a place on into the second cache, and waits not."""
+
+    @intrinsic
+    def fetch(typing: Any, record: Any, start: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            byte, flag = BYTE.as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+            prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+            base = builder.bitcast(arguments[0], byte)
+            for line in range(0, size, LINE):
+                place = builder.gep(base, [builder.add(arguments[1], WORD(line))])
+                builder.call(prefetch, [place, flag(0), flag(2), flag(1)])
+            return context.get_dummy_value()
+
+        return types.none(record, types.int64), code
+
+    return fetch
