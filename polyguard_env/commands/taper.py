@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 def as_text(schedule: TaperSchedule, knowledge: KnowledgeBase) -> str:
     """The schedule for a person to read."""
     name = knowledge.drugs[schedule.drug_id].name
-    lines = [f"{name}, {schedule.dose:g} {schedule.unit} a day: {schedule.reason}"]
+    lines = [f"{name}, {_dose(schedule, knowledge)}: {schedule.reason}"]
     for step in schedule.steps:
         taken = f"{step.dose:g} {schedule.unit} a day" if step.dose else "stop"
         lines.append(
@@ -51,4 +51,16 @@ def as_text(schedule: TaperSchedule, knowledge: KnowledgeBase) -> str:
         lines.append(f"Watch for: {schedule.watch}. Pause: {schedule.pause}.")
         cited = f"Rule {schedule.rule_id}, plan {schedule.source} {schedule.year}."
         lines.append(f"An abrupt stop risks {schedule.withdrawal}. {cited}")
+    if schedule.stops:
+        lines += ["Before a stop:", *(f"  {warning}" for warning in schedule.stops)]
     return "\n".join([*lines, f"Knowledge {knowledge.fingerprint}. {DISCLAIMER}"])
+
+
+def _dose(schedule: TaperSchedule, knowledge: KnowledgeBase) -> str:
+    """The dose as it is given: a day, or every so many days for a usual dose that is given more rarely."""
+    profile = knowledge.drugs[schedule.drug_id].profile
+    given = profile.doses_per_day if profile else None
+    daily = f"{schedule.dose:g} {schedule.unit} a day"
+    if profile is None or not given or given >= 1 or schedule.dose != profile.dose_usual:
+        return daily
+    return f"{schedule.dose / given:.3g} {schedule.unit} every {1 / given:.0f} days"

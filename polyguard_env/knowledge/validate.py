@@ -183,7 +183,10 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
         yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
     elif (
         column == "members"
-        or (column in ("target", "side_a", "side_b") and (rules or path.stem.startswith(("ceilings", "local_use"))))
+        or (
+            column in ("target", "side_a", "side_b")
+            and (rules or path.stem.startswith(("ceilings", "local_use", "stop_")))
+        )
         or (path.stem.startswith("cross_reactions") and column in ("allergy", "reaches", "spares"))
     ):
         yield from selected(parts, known)

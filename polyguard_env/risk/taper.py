@@ -1,7 +1,7 @@
 """Taper schedules: days and doses of stopping a drug, by the cited guideline, in doses that can be dispensed.
 
 Which drugs need a taper is in `rules/taper.csv`, how a class is tapered in `taper_plans.csv`, what can be dispensed in
-`strengths.csv`.
+`strengths.csv`. What any stop risks is in `stop_warnings.csv` (`stops.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import Rule
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.risk.dispensing import MEASURED, Form, forms_of
+from polyguard_env.risk.stops import NO_SCHEDULE, StopWarning, plain_stop, stop_warnings
 
 LOWEST = "lowest"
 # A cut under a hundredth of the dose is a rounding difference, not a step.
@@ -49,14 +50,16 @@ class TaperSchedule:
         drug_id: the drug.
         dose: daily dose before the first cut, in `unit`.
         unit: the drug's dose unit.
-        steps: days and doses, falling to 0; one step (stop on day 0) when no taper is needed.
-        rule_id: rule that applies, or "" when the drug may be stopped at once.
+        steps: days and doses, falling to 0; one step (stop on day 0) when a source needs no taper; none where
+            there is no schedule, which is no leave to stop at once.
+        rule_id: rule that applies, or "".
         reason: why it is tapered, or why not.
         withdrawal: what an abrupt stop risks.
         watch: what to look for after each cut.
         pause: when to hold, and what then.
         source: key of the plan's guideline, with `year`.
         year: year of the source; 0 without a rule.
+        stops: what is known of the risks of stopping the drug.
     """
 
     drug_id: str
@@ -70,11 +73,12 @@ class TaperSchedule:
     pause: str
     source: str
     year: int
+    stops: tuple[StopWarning, ...] = ()
 
     @property
     def days(self) -> int:
-        """Days from the first cut to the last dose."""
-        return self.steps[-1].day
+        """Days from the first cut to the last dose; 0 without a schedule."""
+        return self.steps[-1].day if self.steps else 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
@@ -138,10 +142,17 @@ def taper_schedule(drug_id: str, knowledge: KnowledgeBase, dose: float | None = 
     unit = profile.dose_unit if profile else ""
     rule = next((rule for rule in knowledge.rules("taper") if rule.drug_id == drug_id), None)
     if rule is None:
-        return _stop(drug_id, dose, unit, "no taper rule: may be stopped at once")
+        plain = plain_stop(drug)
+        return TaperSchedule(
+            drug_id, dose, unit, (TaperStep(0, 0.0),) if plain else (), "", plain or NO_SCHEDULE, "", "", "", "", 0,
+            stop_warnings(drug),
+        )  # fmt: skip
     least = float(rule.fields["min_days_on_drug"] or 0)
     if days < least:
-        return _stop(drug_id, dose, unit, f"taken {days} days; the rule tapers after {least:g}")
+        reason = f"taken {days} days; rule {rule.rule_id} ({rule.source} {rule.year}) tapers after {least:g}"
+        return TaperSchedule(
+            drug_id, dose, unit, (TaperStep(0, 0.0),), "", reason, "", "", "", "", 0, stop_warnings(drug)
+        )
     rows = plan_rows(rule, days)
     forms = _forms(drug_id, rows[0]["alternate"] == "yes")
     steps = _steps(Fraction(str(dose)), phases(drug_id, rows, Fraction(str(dose)), forms), forms)
@@ -150,12 +161,8 @@ def taper_schedule(drug_id: str, knowledge: KnowledgeBase, dose: float | None = 
     )
     return TaperSchedule(
         drug_id, dose, unit, steps, rule.rule_id, reason, rule.fields["withdrawal"], rows[0]["watch"], rows[0]["pause"],
-        rows[0]["source"], int(rows[0]["year"]),
+        rows[0]["source"], int(rows[0]["year"]), stop_warnings(drug),
     )  # fmt: skip
-
-
-def _stop(drug_id: str, dose: float, unit: str, reason: str) -> TaperSchedule:
-    return TaperSchedule(drug_id, dose, unit, (TaperStep(0, 0.0),), "", reason, "", "", "", "", 0)
 
 
 def plan_rows(rule: Rule, days: int) -> list[dict[str, str]]:

@@ -89,10 +89,12 @@ def test_published_examples(drug: str, dose: float, days: int, expected: list[tu
     assert steps(drug, dose, days) == expected
 
 
-def test_short_use_and_drugs_without_a_rule_stop_at_once() -> None:
+def test_short_use_stops_and_a_drug_without_a_rule_has_no_schedule() -> None:
     assert steps("alprazolam", 1.0, 10) == [(0, 0.0)]
     schedule = taper_schedule("atorvastatin", KNOWLEDGE)
-    assert [step.dose for step in schedule.steps] == [0.0] and not schedule.rule_id
+    assert schedule.steps == () and not schedule.rule_id and schedule.days == 0
+    assert "does not mean that it may be stopped at once" in schedule.reason
+    assert steps("suvorexant", 10.0, 300) == [(0, 0.0)], "its label reports no withdrawal"
 
 
 def test_every_formulary_drug_with_a_taper_has_marketed_strengths() -> None:

@@ -106,6 +106,11 @@ def test_every_view_is_whole_and_escapes_what_was_entered(services: PolicyServic
     assert DISCLAIMER in people.header() and evil in Reader(people.person(case)).text
 
 
+def test_the_regimen_tells_what_a_stop_risks() -> None:
+    told = Reader(people.regimen(from_drugs("ticagrelor, lisinopril, aspirin"))).text
+    assert "Before a drug is stopped" in told and "stent thrombosis" in told and "(boxed warning)" in told
+
+
 def test_terms_are_told_in_words_a_clinician_uses() -> None:
     told = {
         "qt_prolongation": "QT prolongation", "infection_bacterial": "Bacterial infection", "hfref": "HFrEF",

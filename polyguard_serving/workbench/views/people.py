@@ -13,6 +13,7 @@ from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.reading import measurement_table
 from polyguard_env.risk.contradictions import kidney_function
 from polyguard_env.risk.findings import Finding
+from polyguard_env.risk.stops import stop_warnings
 from polyguard_serving.policy.types import ModelStatus
 from polyguard_serving.workbench.case import Case
 from polyguard_serving.workbench.drawings import network
@@ -149,7 +150,27 @@ def regimen(case: Case) -> str:
             dose = f"{entry['dose']:g} {escape(entry['unit'])}/day{_tags(['not looked up yet'])}"
             cells = "<td>not known</td><td>not known yet</td>"
             rows.append(f"<tr><th scope='row'>{escape(words(entry['name']))}</th><td>{dose}</td>{cells}</tr>")
-    return table("Regimen", ("Drug", "Daily dose", "For", "Roles the agent sees"), rows)
+    return table("Regimen", ("Drug", "Daily dose", "For", "Roles the agent sees"), rows) + stops(case)
+
+
+def stops(case: Case) -> str:
+    """What stopping each known drug of the regimen risks; a drug that no row names is no drug that may be stopped."""
+    rows = []
+    for drug_id in dict.fromkeys(item.drug_id for item in case.patient().regimen):
+        drug = case.env.knowledge.drug(drug_id)
+        for warning in stop_warnings(drug):
+            box = " (boxed warning)" if warning.boxed else ""
+            rows.append(
+                f"<tr><th scope='row'>{escape(drug.name)}</th><td>{escape(warning.context)}</td>"
+                f"<td>{escape(warning.risk + box)}</td><td>{escape(warning.action)}</td>"
+                f"<td><code>{escape(warning.source)}</code> {warning.year}</td></tr>"
+            )
+    told = "A drug that is not named here may still need a taper." if rows else "Nothing is known here of these drugs."
+    shown = table(
+        "Before a drug is stopped", ("Drug", "When taken for", "Risk of a stop", "What to do", "Source"), rows
+    )
+    inner = f"<p>{told}</p>{shown if rows else ''}"
+    return f"<details><summary>Before a drug is stopped ({len(rows)})</summary>{inner}</details>"
 
 
 def _as_listed(item: RegimenItem, name: str) -> str:
