@@ -11,7 +11,7 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.model import Patient
 from polyguard_env.risk.findings import Finding
-from polyguard_env.risk.review import review_regimen
+from polyguard_env.risk.review import graded_findings
 
 # What an ablation may take away, and the agent that then stays silent.
 ABLATIONS: Mapping[str, str] = {
@@ -139,7 +139,7 @@ class Board:
     def review(self, patient: Patient) -> tuple[Finding, ...]:
         """Findings of a patient, without the categories an ablation hides and what is about a drug held for now."""
         hidden = {UNSEEN_CATEGORIES[part] for part in self.without if part in UNSEEN_CATEGORIES}
-        found = review_regimen(patient, self.knowledge).findings
+        found = graded_findings(patient, self.knowledge)
         held = {entry["drug_id"] for entry in self.observation.regimen if entry["held"]}
         return tuple(f for f in found if f.category not in hidden and not held & set(f.drugs))
 

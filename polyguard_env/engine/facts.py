@@ -18,7 +18,8 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.formulary import split as cells
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Rule
 from polyguard_env.risk.index import RuleIndex, terms
-from polyguard_env.risk.review import CHILD_PUGH_RANK, MONITOR_FOR_MECHANISM, rule_index
+from polyguard_env.risk.organs import CHILD_PUGH_RANK
+from polyguard_env.risk.review import MONITOR_FOR_MECHANISM, rule_index
 
 ACTIONS = {"avoid": 0, "reduce": 1, "monitor": 2}
 COMMON_USE = 0.5

@@ -18,7 +18,7 @@ from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.contradictions import kidney_function
 from polyguard_env.risk.danger import dangerous
-from polyguard_env.risk.review import CHILD_PUGH_RANK
+from polyguard_env.risk.organs import CHILD_PUGH_RANK
 
 ROOM = 4
 WORD = (1 << 63) - 1

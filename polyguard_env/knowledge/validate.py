@@ -21,6 +21,8 @@ MANAGEMENT_TERMS = frozenset({"avoid", "substitute", "reduce_dose", "monitor", "
 STRENGTHS = frozenset({"strong", "moderate", "weak"})
 ROLE_STRENGTHS = frozenset({"strong", "moderate", "weak", "sensitive", "prodrug"})
 QT_RISKS = frozenset(QT_GRADES) - {"none"}
+# Tables beside the rules whose targets select drugs.
+SELECTING = ("ceilings", "critical_levels", "local_use", "stop_")
 TERM_KINDS = frozenset({"class", "drug", "group", "flag", "role", "qt"})
 CROSS_GRADES = frozenset({"likely", "probable", "possible", "unlikely", "none"})
 FIRST_YEAR, LAST_YEAR = 1950, 2026
@@ -183,10 +185,7 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
         yield from ((part, known.drugs, "use an id of the vocabulary") for part in parts)
     elif (
         column == "members"
-        or (
-            column in ("target", "side_a", "side_b")
-            and (rules or path.stem.startswith(("ceilings", "local_use", "stop_")))
-        )
+        or (column in ("target", "side_a", "side_b") and (rules or path.stem.startswith(SELECTING)))
         or (path.stem.startswith("cross_reactions") and column in ("allergy", "reaches", "spares"))
     ):
         yield from selected(parts, known)

@@ -16,6 +16,7 @@ CATEGORIES: tuple[str, ...] = (
     "omission",
     "monitoring",
     "withdrawal",
+    "measurement",
 )
 
 DISCLAIMER = "Research system, not a medical device; not for patient care."
@@ -32,7 +33,8 @@ class Finding:
         mechanism: controlled term (interactions) or the rule's own kind.
         management: what to do about it.
         evidence_ids: rule ids and source keys that carry the fact.
-        measurement: measurement to order, for monitoring findings and monitored interactions.
+        measurement: measurement to order, for monitoring findings and monitored interactions; the one whose value is
+            dangerous, for findings on a value.
         limit: highest acceptable daily dose, for organ dosing; None when the drug is to be avoided.
     """
 

@@ -13,15 +13,17 @@ from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.allergies import allergy_findings
 from polyguard_env.risk.burden import burden_findings
 from polyguard_env.risk.combinations import combination_findings
+from polyguard_env.risk.composites import composite_findings
 from polyguard_env.risk.contradictions import kidney_function, warnings_of
 from polyguard_env.risk.entries import Pair, Repeated, merged, repeated, same_ingredient_findings, within_products
 from polyguard_env.risk.findings import Finding, RiskReport, worst_first
 from polyguard_env.risk.genes import gene_findings
 from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.intervals import interval_findings
+from polyguard_env.risk.levels import implied_conditions, level_findings
 from polyguard_env.risk.local_use import eased, local_routes
+from polyguard_env.risk.organs import ORGANS, rules_in_force, unchecked_findings
 
-CHILD_PUGH_RANK = {"": 0, "A": 1, "B": 2, "C": 3}
 MONITOR_FOR_MECHANISM = {
     "bleeding": "haemoglobin",
     "qt_prolongation": "qtc",
@@ -52,11 +54,31 @@ def rule_index(knowledge: KnowledgeBase) -> RuleIndex:
 
 
 def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
-    """All findings of a patient's regimen, worst first.
+    """All findings of a patient's regimen, worst first: those of `graded_findings`, and what measured values, limits on
+    several things at once and organ rules without a comparable limit ask for.
 
     Args:
         patient: the person, with the regimen to review.
         knowledge: where the facts come from.
+
+    Raises:
+        PolyGuardError: a drug of the regimen is not in the knowledge base.
+    """
+    findings = list(graded_findings(patient, knowledge))
+    index = rule_index(knowledge)
+    local = local_routes(patient.regimen, index)
+    systemic = tuple(item for item in patient.regimen if item.drug_id not in local)
+    regimen = merged(systemic, repeated(systemic, index))
+    findings += composite_findings(patient, regimen, findings, index)
+    findings += unchecked_findings(patient, regimen, findings, index)
+    measured = patient.changed(conditions=tuple(implied_conditions(patient)))
+    implied = [found for item in regimen for found in drug_disease_findings(item, measured, index)]
+    findings += level_findings(patient, regimen, implied, index)
+    return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint, warnings_of(patient))
+
+
+def graded_findings(patient: Patient, knowledge: KnowledgeBase) -> tuple[Finding, ...]:
+    """The findings that the environment's rules know, with those on genotype, allergy and interval, worst first.
 
     Raises:
         PolyGuardError: a drug of the regimen is not in the knowledge base.
@@ -76,7 +98,7 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     regimen = merged(systemic, repeated(systemic, index))
     findings += gene_findings(patient, regimen, index) + allergy_findings(patient, patient.regimen, index)
     findings += interval_findings(patient.regimen, index)
-    return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint, warnings_of(patient))
+    return worst_first(findings)
 
 
 def find_all(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
@@ -186,13 +208,8 @@ def dosing_findings(
     profile = index.profile(item.drug_id)
     slack = 0.999 if twice and twice.is_partial else 1.001
     of_all = f": {twice.parts(profile.dose_unit if profile else '')}" if twice and item.dose is not None else ""
-    renal = [rule for rule in index.rules("renal", item.drug_id) if _renal_applies(rule, kidney)]
-    hepatic = [
-        rule
-        for rule in index.rules("hepatic", item.drug_id)
-        if CHILD_PUGH_RANK[patient.child_pugh] >= CHILD_PUGH_RANK[rule.fields["child_pugh"]] > 0
-    ]
-    for kind, rules in (("renal", renal), ("hepatic", hepatic)):
+    for kind in ORGANS:
+        rules = rules_in_force(kind, item.drug_id, patient, kidney, index)
         broken = [rule for rule in rules if _dose_breaks(rule, item.dose, slack)]
         if broken:
             rule = max(broken, key=_strictness)
@@ -230,23 +247,13 @@ def dosing_findings(
 def organ_limits(drug_id: str, patient: Patient, index: RuleIndex) -> list[float]:
     """Highest daily doses that the rules in force for these kidneys and this liver allow."""
     kidney = kidney_function(patient)
-    rank = CHILD_PUGH_RANK[patient.child_pugh]
-    rules = [rule for rule in index.rules("renal", drug_id) if _renal_applies(rule, kidney)]
-    rules += [r for r in index.rules("hepatic", drug_id) if rank >= CHILD_PUGH_RANK[r.fields["child_pugh"]] > 0]
+    rules = [rule for kind in ORGANS for rule in rules_in_force(kind, drug_id, patient, kidney, index)]
     limits = (_number(rule.fields.get("max_dose", "")) for rule in rules if rule.fields["action"] == "reduce")
     return [limit for limit in limits if limit is not None]
 
 
 def _number(text: str) -> float | None:
     return float(text) if text else None
-
-
-def _renal_applies(rule: Rule, kidney: Mapping[str, float]) -> bool:
-    value = kidney.get(rule.fields["measure"])
-    if value is None:
-        return False
-    floor = _number(rule.fields.get("floor", "")) or 0.0
-    return floor <= value < float(rule.fields["threshold"])
 
 
 def _dose_breaks(rule: Rule, dose: float | None, slack: float = 1.001) -> bool:

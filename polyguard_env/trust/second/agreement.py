@@ -14,7 +14,7 @@ from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.knowledge.base import KnowledgeBase, snapshot_folder
 from polyguard_env.patients.model import Patient
 from polyguard_env.policies.baselines import RandomLegal
-from polyguard_env.risk.review import review_regimen
+from polyguard_env.risk.review import graded_findings
 from polyguard_env.trust.second.findings import Found, findings
 from polyguard_env.trust.second.legality import breach
 from polyguard_env.trust.second.tables import Facts, cells, table
@@ -107,8 +107,8 @@ def compare(
     person: dict[str, Any], number: int, knowledge: KnowledgeBase, facts: Facts, second: Found | None = None
 ) -> list[Disagreement]:
     """Where the two checkers differ on one person; `second` when that checker's word is known already."""
-    report = review_regimen(Patient.from_dict(person), knowledge)
-    first = {finding.finding_id: (finding.category, finding.severity) for finding in report.findings}
+    graded = graded_findings(Patient.from_dict(person), knowledge)
+    first = {finding.finding_id: (finding.category, finding.severity) for finding in graded}
     second = findings(person, facts) if second is None else second
     return [
         Disagreement(number, name, " ".join(first.get(name, ())), " ".join(second.get(name, ())))

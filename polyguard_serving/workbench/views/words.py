@@ -7,6 +7,7 @@ import re
 CATEGORY_WORDS = {
     "interaction": "Interaction", "drug_disease": "Drug and disease", "organ_dosing": "Dose", "burden": "Burden",
     "duplication": "Duplicate", "omission": "Missing treatment", "monitoring": "Monitoring", "withdrawal": "Withdrawal",
+    "measurement": "Measured value",
 }  # fmt: skip
 # Terms whose words stand in another order, or say too little alone.
 TERMS = {
@@ -24,6 +25,7 @@ WHY = {
     ("burden", "cns_depression"): "Several drugs that sedate", ("organ_dosing", "renal"): "Kidney function",
     ("organ_dosing", "hepatic"): "Liver function", ("organ_dosing", "maximum"): "Above the highest dose at this age",
     ("organ_dosing", "interval"): "Taken too often",
+    ("organ_dosing", "composite"): "Dose for this age, weight and kidneys",
     ("monitoring", "missing_measurement"): "No result on file",
     ("duplication", "same_ingredient"): "The same ingredient twice",
 }  # fmt: skip
