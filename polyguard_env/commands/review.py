@@ -40,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     person.add_argument("--height", help="cm")
     person.add_argument("--creatinine", help="mg/dL, or with its unit: '124 umol/L'")
     person.add_argument("--egfr", help="mL/min/1.73m2")
-    person.add_argument("--conditions", help="comma-separated condition ids: heart_failure,ckd")
+    person.add_argument(
+        "--conditions",
+        help="comma-separated conditions, each an id, name, abbreviation or ICD-10 code: hfref,CKD,E11.9",
+    )
     person.add_argument("--allergies", help="comma-separated drugs, classes or allergens")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 

@@ -172,7 +172,7 @@ def references(path: Path, column: str, value: str, known: Known) -> Iterator[tu
     parts = split(value)
     if column in ("class_id", "other_classes") or (column == "parent_id" and value):
         yield from ((part, known.classes, "add the class to classes.csv") for part in parts)
-    elif column in ("indications", "condition", "condition_id", "indication") and value:
+    elif column in ("indications", "condition", "condition_id", "condition_ids", "indication") and value:
         yield from ((part, known.conditions, "add the condition to conditions.csv") for part in parts)
     elif column in ("monitoring", "measurement") and value:
         yield from ((part, known.measurements, "add the measurement to measurements.csv") for part in parts)

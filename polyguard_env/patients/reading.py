@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -13,6 +14,7 @@ from polyguard_env.knowledge.allergens import allergy_ids, near_allergens
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.checks import LONGEST_TEXT, in_range, text
+from polyguard_env.patients.condition_names import condition_named
 from polyguard_env.patients.directed import directed_items, named_drugs
 from polyguard_env.patients.doses import Told, doses_of
 from polyguard_env.patients.entries import entry_items
@@ -49,6 +51,11 @@ ITEM_FIELDS = frozenset(
         "interval",
     }
 )
+# Entries that say there is no known allergy (usual abbreviations of records).
+NO_ALLERGY = frozenset(
+    {"nkda", "nka", "none", "none known", "no known allergies", "no known allergy", "no known drug allergies",
+     "no known drug allergy", "no allergies", "no drug allergies"}
+)  # fmt: skip
 MOST_ENTRIES = 500
 MOST_BYTES = 8 * 2**20
 
@@ -108,9 +115,9 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
     return Patient(
         patient_id=text("patient_id", str(data.get("patient_id", "patient"))),
         sex=data["sex"],
-        conditions=tuple(
+        conditions=tuple(dict.fromkeys(
             condition(name, f"conditions[{place}]") for place, name in enumerate(listed(data, "conditions"))
-        ),
+        )),
         measurements={
             name: measurement(name, value) for name, value in mapped(data, "measurements").items()
         },
@@ -193,25 +200,13 @@ def measurement(name: str, given: Any) -> float:
     return in_range(field, given, low, high, unit)
 
 
-@lru_cache(maxsize=1)
-def condition_ids() -> frozenset[str]:
-    return frozenset(row["condition_id"] for row in read_fragments("conditions"))
-
-
 def condition(name: Any, field: str) -> str:
-    """A condition id.
+    """A condition id of an id, name, abbreviation, lay name or ICD-10 code; see `condition_named`.
 
     Raises:
-        PolyGuardError: unknown; near ids are suggested.
+        PolyGuardError: unknown, or of several meanings; the fix gives near names or the choices.
     """
-    from difflib import get_close_matches
-
-    if text(field, name) not in condition_ids():
-        near = get_close_matches(str(name), sorted(condition_ids()), 3)
-        raise PolyGuardError(
-            field, name, f"use a condition id{': ' + ', '.join(near) if near else ' of conditions.csv'}"
-        )
-    return str(name)
+    return condition_named(text(field, name), field)
 
 
 @lru_cache(maxsize=1)
@@ -251,12 +246,14 @@ def resolve_drug(name: str, knowledge: KnowledgeBase, field: str) -> tuple[str, 
 
 
 def allergy(name: Any, field: str, knowledge: KnowledgeBase) -> tuple[str, ...]:
-    """Drug ids, a class id or the id of another allergen (`allergens.csv`) that an entry names.
+    """Drug ids, a class id or the id of another allergen (`allergens.csv`) that an entry names; none of "NKDA".
 
     Raises:
         PolyGuardError: none of these is written so; an allergy that nobody recognises would protect nobody.
     """
     found: tuple[str, ...] = ()
+    if isinstance(name, str) and re.sub(r"[^a-z]+", " ", name.lower()).strip() in NO_ALLERGY:
+        return ()
     if isinstance(name, str) and name.strip():
         found = allergy_ids(text(field, name), knowledge.resolve_all)
     if not found:

@@ -39,7 +39,7 @@ def build_blocks(services: PolicyServices) -> Any:
     """The page's blocks, wired to the services."""
     import gradio as gr
 
-    from polyguard_env.patients.reading import condition_ids
+    from polyguard_env.patients.condition_names import condition_ids
 
     with gr.Blocks(title="PolyGuard Patient Workbench", analytics_enabled=False, fill_width=True) as blocks:
         held = gr.State(None, time_to_live=STATE_SECONDS)

@@ -10,12 +10,13 @@ from typing import Any
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.patients.condition_names import condition_ids
 from polyguard_env.patients.directed import entries_of
 from polyguard_env.patients.directions import directions
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.json_text import read_json
 from polyguard_env.patients.model import Patient, RegimenItem
-from polyguard_env.patients.reading import condition_ids, patient_from, resolve_drug
+from polyguard_env.patients.reading import patient_from, resolve_drug
 from polyguard_serving.policy.lookups import ASSUMED
 from polyguard_serving.workbench.barcode import read_codes
 from polyguard_serving.workbench.case import Case, of_patient

@@ -1,0 +1,66 @@
+"""Conditions as people write them: ids, names, abbreviations and codes; nothing ambiguous is taken in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.patients.condition_names import condition_ids, condition_named
+from polyguard_env.patients.reading import patient_from
+
+PERSON = {"age": 80, "sex": "F", "weight": 60, "height": 160}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("COPD", "copd"), ("CKD", "ckd"), ("AF", "atrial_fibrillation"), ("atrial fibrillation", "atrial_fibrillation"),
+        ("Type 2 diabetes", "diabetes"), ("GERD", "gerd"), ("BPH", "bph"), ("E11.9", "diabetes"), ("e119", "diabetes"),
+        ("I50.22", "hfref"), ("I50.3", "hfpef"), ("N18.31", "ckd"), ("I48.91", "atrial_fibrillation"),
+        ("Alzheimer's disease", "dementia"), ("enlarged prostate", "bph"), ("high blood pressure", "hypertension"),
+        ("Gastro-esophageal reflux disease", "gerd"), ("E11.10", "ketoacidosis"), ("anaemia", "anaemia"),
+    ],
+)  # fmt: skip
+def test_names_and_codes(written: str, meant: str) -> None:
+    assert condition_named(written, "conditions[0]") == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "choices"),
+    [
+        ("heart failure", ("hfref", "hfpef")), ("heart_failure", ("hfref", "hfpef")), ("CHF", ("hfref", "hfpef")),
+        ("I50.9", ("hfref", "hfpef")), ("type 1 diabetes", ("type 2",)), ("E10.9", ("type 2",)),
+        ("anemia", ("b12_deficiency",)), ("glaucoma", ("glaucoma_angle_closure",)), ("C73", ("medullary",)),
+    ],
+)  # fmt: skip
+def test_several_meanings_give_choices(written: str, choices: tuple[str, ...]) -> None:
+    with pytest.raises(PolyGuardError) as caught:
+        condition_named(written, "conditions[0]")
+    assert caught.value.field == "conditions[0]" and all(choice in caught.value.fix for choice in choices)
+
+
+@pytest.mark.parametrize("written", ["xyzzy", "Q99.9", "atrial fibrilation"])
+def test_what_is_not_known_is_refused(written: str) -> None:
+    with pytest.raises(PolyGuardError) as caught:
+        condition_named(written, "conditions[0]")
+    assert ("atrial fibrillation" in caught.value.fix) == written.startswith("atrial")
+
+
+def test_the_table_is_sound_and_every_id_means_itself() -> None:
+    assert all(condition_named(name, "x") == name for name in condition_ids())
+    told = {
+        row["name"]
+        for row in read_fragments("condition_names")
+        if set(row["condition_ids"].split(";")) - condition_ids()
+    }
+    assert told == set()
+
+
+def test_a_patient_with_names_and_no_known_allergies() -> None:
+    knowledge = KnowledgeBase.default()
+    told = {**PERSON, "conditions": ["COPD", "J44.9", "GERD"], "allergies": ["NKDA"], "regimen": ["warfarin"]}
+    patient = patient_from(told, knowledge)
+    assert patient.conditions == ("copd", "gerd") and patient.allergies == ()
+    assert patient_from({**told, "allergies": ["No known allergies"]}, knowledge).allergies == ()
