@@ -22,6 +22,7 @@ from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.intervals import interval_findings
 from polyguard_env.risk.levels import implied_conditions, level_findings
 from polyguard_env.risk.local_use import eased, local_routes
+from polyguard_env.risk.opioid_tolerance import tolerance_notes
 from polyguard_env.risk.organs import ORGANS, rules_in_force, unchecked_findings
 
 MONITOR_FOR_MECHANISM = {
@@ -74,7 +75,8 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     measured = patient.changed(conditions=tuple(implied_conditions(patient)))
     implied = [found for item in regimen for found in drug_disease_findings(item, measured, index)]
     findings += level_findings(patient, regimen, implied, index)
-    return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint, warnings_of(patient))
+    warnings = (*warnings_of(patient), *tolerance_notes(patient, knowledge))
+    return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint, warnings)
 
 
 def graded_findings(patient: Patient, knowledge: KnowledgeBase) -> tuple[Finding, ...]:
