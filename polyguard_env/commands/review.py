@@ -119,6 +119,15 @@ def patient_of_drugs(
     return someone.with_regimen(regimen)
 
 
+def with_measurement(action: str, measurement: str) -> str:
+    """What to do together with what to measure: `monitor: INR`, or what holds where the action cannot be taken."""
+    if action == "avoid":
+        return f"avoid; if it cannot be avoided monitor {measurement}"
+    if action == "substitute":
+        return f"substitute; until then monitor {measurement}"
+    return f"{action}: {measurement}" if action == "monitor" else f"{action} and monitor {measurement}"
+
+
 def as_text(report: RiskReport, patient: Patient, knowledge: KnowledgeBase, assumed: str = "") -> str:
     """The report for a person to read.
 
@@ -141,7 +150,7 @@ def as_text(report: RiskReport, patient: Patient, knowledge: KnowledgeBase, assu
             most = f"{finding.limit:g} {profile.dose_unit if profile else ''}".rstrip()
             action = f"{term} to at most {most} a day{colon}{detail}"
         if finding.measurement and ":" not in action:
-            action += f": {finding.measurement.replace('_', ' ')}"
+            action = with_measurement(action, finding.measurement.replace("_", " "))
         lines.append(f"    {action}; evidence {', '.join(finding.evidence_ids)}")
     lines += ["", f"Knowledge {report.knowledge_fingerprint}.", report.disclaimer]
     return "\n".join(lines)

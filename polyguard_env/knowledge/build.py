@@ -16,7 +16,7 @@ from polyguard_env.knowledge.ansm import Thesaurus, expand
 from polyguard_env.knowledge.derive import derive_pairs
 from polyguard_env.knowledge.formulary import formulary_rows, profile_of, split
 from polyguard_env.knowledge.roles import Roles, roles_by_drug
-from polyguard_env.knowledge.rules import Selector, ceilings, expand_rules, interaction_rows
+from polyguard_env.knowledge.rules import Selector, ceilings, expand_rules, interaction_rows, spoken
 from polyguard_env.knowledge.schema import SEVERITY_RANK, ClassNode, Drug
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.knowledge.vocabulary import NameDictionary, build_vocabulary, thesaurus_ids
@@ -126,13 +126,15 @@ def build_interactions(thesaurus: Thesaurus, names: NameDictionary, drugs: Mappi
         if a and b and a != b and a in drugs and b in drugs:
             if pair.severity == "minor" and not (_systemic(roles, a) and _systemic(roles, b)):
                 continue
-            vote(min(a, b), max(a, b), "ansm", pair.severity, mechanism=pair.mechanism, effect=effects[pair.mechanism],
+            effect = pair.effect.format(a=spoken(drugs[a]), b=spoken(drugs[b])) or effects[pair.mechanism]
+            vote(min(a, b), max(a, b), "ansm", pair.severity, mechanism=pair.mechanism, effect=effect,
                  management=pair.management, source=ANSM_SOURCE, year=ANSM_YEAR)  # fmt: skip
     for a, b, row in interaction_rows(selector):
         vote(a, b, "rule", row["severity"], mechanism=row["mechanism"], effect=row["effect"],
              management=row["management"], source=row["source"], year=int(row["year"]))  # fmt: skip
     for a, b, found in derive_pairs(roles):
-        vote(a, b, "derived", found.severity, mechanism=found.mechanism, effect=effects[found.mechanism],
+        vote(a, b, "derived", found.severity, mechanism=found.mechanism,
+             effect=found.effect.format(x=spoken(drugs[found.victim])) if found.victim else effects[found.mechanism],
              management=found.management, source=found.source, year=found.year)  # fmt: skip
     rows = []
     for (a, b), cast in sorted(votes.items()):

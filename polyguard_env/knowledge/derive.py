@@ -23,12 +23,19 @@ MANAGEMENT = {"contraindicated": "avoid", "major": "substitute", "moderate": "mo
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """One mechanism by which a pair interacts, with the source of the threshold that says so."""
+    """One mechanism by which a pair interacts, with the source of the threshold that says so.
+
+    Attributes:
+        victim: the drug whose level changes; empty for a mechanism of both.
+        effect: what happens to the victim, `{x}` for its name.
+    """
 
     severity: str
     mechanism: str
     source: str
     year: int
+    victim: str = ""
+    effect: str = ""
 
     @property
     def management(self) -> str:
@@ -56,7 +63,7 @@ def derive_pairs(drugs: dict[str, Roles]) -> Iterator[tuple[str, str, Derived]]:
         for row in read_table("derivation.csv")
     ]  # fmt: skip
     for a, b in combinations(sorted(drugs), 2):
-        for found in (*graded(drugs[a], drugs[b], thresholds), *metabolic(drugs[a], drugs[b])):
+        for found in (*graded(drugs[a], drugs[b], thresholds), *metabolic(drugs, a, b)):
             yield a, b, found
 
 
@@ -72,9 +79,9 @@ def graded(a: Roles, b: Roles, thresholds: list[Threshold]) -> Iterator[Derived]
     yield from best.values()
 
 
-def metabolic(a: Roles, b: Roles) -> Iterator[Derived]:
+def metabolic(drugs: dict[str, Roles], a: str, b: str) -> Iterator[Derived]:
     """Kinetic mechanisms: one drug inhibits or induces what the other needs."""
-    for doer, victim in ((a, b), (b, a)):
+    for doer, drug_id, victim in ((drugs[a], b, drugs[b]), (drugs[b], a, drugs[a])):
         if not doer.systemic or not victim.systemic:
             continue
         needs = {role.enzyme: role for role in victim.cyp if role.role == "substrate"}
@@ -86,7 +93,15 @@ def metabolic(a: Roles, b: Roles) -> Iterator[Derived]:
                 enzyme = TRANSPORTERS.get(role.enzyme, f"cyp{role.enzyme.lower()}")
                 kind = "inhibition" if role.role == "inhibitor" else "induction"
                 mechanism = "cyp_induction" if kind == "induction" and enzyme != "pgp" else f"{enzyme}_{kind}"
-                yield Derived(severity, mechanism, KINETIC_SOURCE, KINETIC_YEAR)
+                effect = kinetic_effect(kind, needs[role.enzyme])
+                yield Derived(severity, mechanism, KINETIC_SOURCE, KINETIC_YEAR, drug_id, effect)
+
+
+def kinetic_effect(kind: str, victim: CypRole) -> str:
+    """What inhibition or induction does to the victim, `{x}` for its name."""
+    if victim.strength == "prodrug":
+        return "{x} is activated less" if kind == "inhibition" else "{x} levels or those of its active form change"
+    return "{x} levels rise" if kind == "inhibition" else "{x} levels fall and its effect is lost"
 
 
 def kinetic_severity(doer: CypRole, victim: CypRole, narrow_index: bool) -> str | None:

@@ -67,8 +67,16 @@ class Selector:
         return value is not None and value >= float(least) if least else bool(value)
 
 
+def spoken(drug: Drug) -> str:
+    """A drug's name inside a sentence."""
+    return drug.name.lower()
+
+
 def interaction_rows(selector: Selector) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Pairs (a < b) with the curated rule that grades them; a rule on a moiety holds for the drugs that carry it."""
+    """Pairs (a < b) with the curated rule that grades them; a rule on a moiety holds for the drugs that carry it.
+
+    `{a}` and `{b}` in a rule's effect become the names of the drugs of its sides.
+    """
     carriers: dict[str, set[str]] = {}
     for drug_id, held in moieties().items():
         for moiety in held & set(selector.drugs):
@@ -89,7 +97,8 @@ def interaction_rows(selector: Selector) -> Iterator[tuple[str, str, dict[str, s
                 pair = (a, b) if a < b else (b, a)
                 if a != b and pair not in seen:
                     seen.add(pair)
-                    yield (*pair, row)
+                    names = {"a": spoken(selector.drugs[a]), "b": spoken(selector.drugs[b])}
+                    yield (*pair, row | {"effect": row["effect"].format(**names)})
 
 
 def ceilings(selector: Selector) -> dict[tuple[str, str], str]:
