@@ -20,6 +20,8 @@ MAX_KEEPS, NEEDLESS_GATE, CONDUCT_GATE = PLACE["max_keeps"], PLACE["needless_gat
     FORMAT, ALIGNMENT, LEGALITY, SAFETY, BURDEN, DISEASE, DOSING, ABSTENTION, EFFICIENCY, PROCESS, GROUNDING,
     ANTI_CHEAT, CALIBRATION,
 ) = range(len(COLUMNS))  # fmt: skip
+# A gain below this is rounding.
+NOTHING = 1e-9
 BACK_AND_FORTH = (1 << at.UNDONE_CHANGE) | (1 << at.ACTION_LOOP)
 
 
@@ -95,7 +97,7 @@ def shows_nothing(row):
 @compiled
 def needless(row):
     """True for a change of the regimen that gains nothing."""
-    return row.kind < at.ORDER and not no_op(row.kind) and row.worth <= 0.0
+    return row.kind < at.ORDER and not no_op(row.kind) and row.worth <= NOTHING
 
 
 @compiled
@@ -187,7 +189,7 @@ def judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns):
     best = st.candidate[st.best]
     regret = best.worth - row.worth
     reasons |= conduct(facts, sc, st, row)
-    if reasons & BACK_AND_FORTH and row.worth <= 0.0:
+    if reasons & BACK_AND_FORTH and row.worth <= NOTHING:
         return combine(facts, columns), reasons, True
     factor = gate_of(facts, st, row, best)
     if reasons & ~(np.int64(1) << np.int64(at.NEEDLESS_CHANGE)):

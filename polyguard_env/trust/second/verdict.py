@@ -126,7 +126,7 @@ class Board:
         if option.broken:
             return priced(columns | {"anti_cheat_score": 0.25}, option.broken)
         reasons = self.reasons(option)
-        if reasons & {"undone_change", "repeated_action_loop"} and option.worth <= 0.0:
+        if reasons & {"undone_change", "repeated_action_loop"} and option.worth <= 1e-9:
             return priced(columns, reasons)
         regret = top.worth - option.worth
         gate = self.gate(option, top, reasons)
@@ -191,7 +191,7 @@ class Board:
             dose = float(targets[1])
             if dose >= now.last_from if action == "INCREASE_DOSE" else dose <= now.last_from:
                 found.add("undone_change")
-        if option.changes and option.worth <= 0.0:
+        if option.changes and option.worth <= 1e-9:
             found.add("needless_change")
         return found
 
