@@ -71,7 +71,7 @@ def render(knowledge: KnowledgeBase, comparison: Sequence[Comparison]) -> str:
         f"The first {COHORT:,} patients; exposures on the first 4,000 of them.",
         "",
         *table(
-            ("share of patients who", "found", "published", "accepted", "source"),
+            ("patients who, or figure", "found", "published", "accepted", "source"),
             (
                 (
                     r.meaning,

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from polyguard_env.errors import PolyGuardError
-from polyguard_env.patients.body import intercepts, make_body, make_conditions
+from polyguard_env.patients.body import Body, intercepts, make_body, make_conditions
 from polyguard_env.patients.counter import normal, uniform
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.tables import phenotypes, slots
@@ -32,6 +32,7 @@ ALLERGENS: tuple[tuple[str, float], ...] = (
     ("macrolides", 0.02),
     ("nsaids", 0.02),
 )
+BETA_BLOCKERS = frozenset({"atenolol", "bisoprolol", "carvedilol", "metoprolol", "propranolol", "sotalol"})
 HIGHEST_NUMBER = 2**62
 # Of the people that scenarios are about and of the cohort that is published.
 PERSON_SEED = 20_260
@@ -94,6 +95,8 @@ class PatientGenerator:
         code = {drug: place for place, drug in enumerate(self.drug_ids)}
         self._codes = [np.array([code[drug] for drug in slot.drugs], dtype=np.int16) for slot in self.slots]
         self._blocks: dict[int, Cohort] = {}
+        # The last place is that of -1: no drug.
+        self._slows_heart = np.array([drug in BETA_BLOCKERS for drug in (*self.drug_ids, "")])
         profiles = [index.drug(drug).profile for drug in self.drug_ids]
         self._dose_min = np.array([p.dose_min for p in profiles if p])
         self._dose_usual = np.array([p.dose_usual for p in profiles if p])
@@ -108,18 +111,18 @@ class PatientGenerator:
     def _cohort(self, numbers: np.ndarray) -> Cohort:
         seed = self.seed
         body = make_body(seed, numbers)
-        age, female, latent, egfr = body.age, body.female, body.latent, body.egfr
+        age, female, latent = body.age, body.female, body.latent
         conditions = make_conditions(seed, numbers, body, intercepts())
         ids = tuple(conditions)
         matrix = np.stack([conditions[name] for name in ids], axis=1)
         frailty = np.clip(
-            np.round(2.6 + (age - 72) / 9 + 0.65 * latent + 0.9 * normal(seed, "frailty", numbers)), 1, 9
+            np.round(2.7 + (age - 72) / 13 + 0.7 * latent + 1.05 * normal(seed, "frailty", numbers)), 1, 9
         ).astype(np.int8)
         falls = _poisson(uniform(seed, "falls", numbers), np.exp(FALLS_BASE + FALLS_PER_FRAILTY * frailty))
         impaired = np.where(conditions["dementia"], 9.0, 0.0)
         cognition = np.clip(np.round(28.6 - 0.05 * (age - 70) - impaired + 1.3 * normal(seed, "mmse", numbers)), 3, 30)
         drugs, doses = self._regimen(numbers, conditions)
-        labs = self._labs(numbers, body.creatinine, egfr, conditions)
+        labs = self._labs(numbers, body, conditions, drugs)
         grade = uniform(seed, "child_pugh", numbers)
         child = np.where(conditions["cirrhosis"], np.where(grade < 0.6, "A", np.where(grade < 0.9, "B", "C")), "")
         genes = phenotypes()
@@ -168,25 +171,30 @@ class PatientGenerator:
         return drugs, doses
 
     def _labs(
-        self, numbers: np.ndarray, creatinine: np.ndarray, egfr: np.ndarray, held: dict[str, np.ndarray]
+        self, numbers: np.ndarray, body: Body, held: dict[str, np.ndarray], drugs: np.ndarray
     ) -> dict[str, np.ndarray]:
         seed = self.seed
+        blood = np.where(body.female, 13.7, 14.7)
+        pulse = 73.0 - 7.0 * self._slows_heart[drugs].any(axis=1)
         return {
-            "creatinine": np.round(creatinine, 2),
+            "creatinine": np.round(body.creatinine, 2),
             "potassium": np.round(
-                np.clip(4.25 + 0.008 * np.maximum(0, 60 - egfr) + 0.36 * normal(seed, "potassium", numbers), 2.6, 6.8),
+                np.clip(
+                    4.25 + 0.008 * np.maximum(0, 60 - body.egfr) + 0.36 * normal(seed, "potassium", numbers), 2.6, 6.8
+                ),
                 1,
             ),
             "sodium": np.round(np.clip(139.6 + 2.6 * normal(seed, "sodium", numbers), 118, 152)),
             "heart_rate": np.round(
-                np.clip(71 + 7 * held["atrial_fibrillation"] + 9.5 * normal(seed, "heart_rate", numbers), 40, 140)
+                np.clip(pulse + 7 * held["atrial_fibrillation"] + 9.5 * normal(seed, "heart_rate", numbers), 40, 140)
             ),
             "systolic_bp": np.round(
                 np.clip(130 + 6 * held["hypertension"] + 15 * normal(seed, "systolic_bp", numbers), 80, 215)
             ),
             "qtc": np.round(np.clip(424 + 8 * held["hfref"] + 18 * normal(seed, "qtc", numbers), 350, 540)),
             "haemoglobin": np.round(
-                np.clip(13.6 - 2.3 * held["anaemia"] - 0.3 * held["ckd"] + 1.1 * normal(seed, "hb", numbers), 6, 18), 1
+                np.clip(blood - 2.3 * held["anaemia"] - 0.3 * held["ckd"] + 0.95 * normal(seed, "hb", numbers), 6, 18),
+                1,
             ),
         }
 

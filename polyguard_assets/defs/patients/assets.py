@@ -33,7 +33,7 @@ def synthetic_patients(settings: Settings) -> dg.MaterializeResult[pd.DataFrame]
 
 @dg.asset_check(asset="synthetic_patients", blocking=True)
 def cohort_is_plausible(synthetic_patients: pd.DataFrame) -> dg.AssetCheckResult:
-    """Counts, exposures, prevalence of conditions and of drugs beside published figures; one out of range fails."""
+    """Counts, exposures, prevalences, joint figures and quantiles beside published ones; one out of range fails."""
     rows = compare(synthetic_patients, rule_index(KnowledgeBase.load(knowledge_folder())))
     outside = [row.figure for row in rows if not row.plausible]
     return dg.AssetCheckResult(
