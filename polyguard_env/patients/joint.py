@@ -73,7 +73,7 @@ def distinct(people: People, subject: str, _other: str, _group: np.ndarray) -> f
 
 
 def indication_held(people: People, _subject: str, _other: str, _group: np.ndarray) -> float:
-    """Share of the drugs with a stated indication whose taker has that condition; 0 when lists do not match."""
+    """Share of the drugs with a stated indication whose taker has it; 0 when lists do not match, NaN without drugs."""
     rows, codes, names = people.flat("indications")
     if not np.array_equal(rows, people.flat("drugs")[0]):
         return 0.0
@@ -82,15 +82,19 @@ def indication_held(people: People, _subject: str, _other: str, _group: np.ndarr
     for name, code in names.items():
         same[code] = held_names.get(name, -1)
     stated = np.flatnonzero(codes != names.get("", -1))
+    if not len(stated):
+        return float("nan")
     most = len(held_names) + 1
     return float(np.isin(rows[stated] * most + same[codes[stated]], held_rows * most + held_codes).mean())
 
 
 def dose_in_range(people: People, index: RuleIndex) -> float:
-    """Share of doses from the least to the greatest of the drug's profile; 0 when lists do not match."""
+    """Share of doses from the least to the greatest of the drug's profile; 0 when lists do not match, NaN without drugs."""
     rows, codes, names = people.flat("drugs")
     if not np.array_equal(people.frame["drugs"].map(len), people.frame["doses"].map(len)):
         return 0.0
+    if not len(rows):
+        return float("nan")
     doses = np.concatenate(list(people.frame["doses"])).astype(float)
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     for name, code in names.items():
