@@ -90,10 +90,10 @@ def indication_held(people: People, _subject: str, _other: str, _group: np.ndarr
 
 def dose_in_range(people: People, index: RuleIndex) -> float:
     """Share of doses from the least to the greatest of the drug's profile; 0 when lists do not match, NaN without drugs."""
-    rows, codes, names = people.flat("drugs")
+    _, codes, names = people.flat("drugs")
     if not np.array_equal(people.frame["drugs"].map(len), people.frame["doses"].map(len)):
         return 0.0
-    if not len(rows):
+    if not len(codes):
         return float("nan")
     doses = np.concatenate(list(people.frame["doses"])).astype(float)
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
