@@ -73,7 +73,7 @@ def distinct(people: People, subject: str, _other: str, _group: np.ndarray) -> f
 
 
 def indication_held(people: People, _subject: str, _other: str, _group: np.ndarray) -> float:
-    """Share of the drugs with a stated indication whose taker has it; 0 when lists do not match, NaN without drugs."""
+    """Share of the drugs with a stated indication whose taker has it; 0 when lists differ, NaN without drugs."""
     rows, codes, names = people.flat("indications")
     if not np.array_equal(rows, people.flat("drugs")[0]):
         return 0.0
@@ -89,7 +89,7 @@ def indication_held(people: People, _subject: str, _other: str, _group: np.ndarr
 
 
 def dose_in_range(people: People, index: RuleIndex) -> float:
-    """Share of doses from the least to the greatest of the drug's profile; 0 when lists do not match, NaN without drugs."""
+    """Share of doses from the least to the greatest of the drug's profile; 0 when lists differ, NaN without drugs."""
     _, codes, names = people.flat("drugs")
     if not np.array_equal(people.frame["drugs"].map(len), people.frame["doses"].map(len)):
         return 0.0
