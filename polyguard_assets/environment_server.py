@@ -75,9 +75,8 @@ def _wait_for(process: subprocess.Popen[bytes], log: Path) -> str:
             if ready(url):
                 return url
         if process.poll() is not None:
-            raise PolyGuardError(
-                "environment_server", text.strip()[-300:], f"see {log.name}; run 'make serve' to try it"
-            )
+            last = next((part for part in reversed(text.splitlines()) if part.strip()), "it said nothing")
+            raise PolyGuardError("environment_server", last, f"see {log.name}; run 'make serve' to try it")
         time.sleep(0.1)
     raise PolyGuardError("environment_server", log.name, f"it did not answer within {START_SECONDS:.0f} s; see the log")
 

@@ -82,7 +82,7 @@ def test_a_real_list_is_read(knowledge: KnowledgeBase) -> None:
         (["--drugs", "warfarin", "--age", "x"], "--age"), (["--drugs", "warfarin", "--age", "400"], "age"),
         (["--drugs", "warfarin", "--weight", "150 lb"], "--weight"), (["--drugs", "warfarin", "--sex", "Z"], "sex"),
         (["--drugs", "warfarin", "--creatinine", "124"], "measurements.creatinine"),
-        (["--drugs", "warfarin", "--conditions", "gout_"], "conditions[0]"),
+        (["--drugs", "warfarin", "--conditions", "gout of the knee"], "conditions[0]"),
         (["--drugs", "warfarin", "--allergies", "zzz"], "allergies[0]"),
         (["--patient", "none.json", "--egfr", "30"], "--egfr"), (["--drugs", " ; "], "--drugs"),
         (["--drugs", "warfarin 5 mg daily; ibuprofen 99 kg daily"], "--drugs[1]"),
