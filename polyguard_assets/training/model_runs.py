@@ -29,6 +29,7 @@ class ModelRun:
         gguf_member: path of the GGUF file inside the wheel.
         accelerator: "cpu" or "a10g".
         grpo_mode: "candidates" or "sampled".
+        grpo_target_temperature: of candidates mode: see GrpoConfig.target_temperature.
         unsloth: load through unsloth when training on CUDA.
     """
 
@@ -41,6 +42,7 @@ class ModelRun:
     sft_learning_rate: float
     grpo_learning_rate: float
     grpo_mode: str
+    grpo_target_temperature: float
     unsloth: bool
     licence: str
 
@@ -65,6 +67,7 @@ def model_runs() -> Mapping[str, ModelRun]:
                 sft_learning_rate=float(row["sft_learning_rate"]),
                 grpo_learning_rate=float(row["grpo_learning_rate"]),
                 grpo_mode=row["grpo_mode"],
+                grpo_target_temperature=float(row["grpo_target_temperature"]),
                 unsloth=row["unsloth"] == "yes",
                 licence=row["licence"],
             )

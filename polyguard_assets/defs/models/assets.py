@@ -128,6 +128,7 @@ def grpo_adapter(
                 seed=settings.seed, learning_rate=run.grpo_learning_rate, adapter_dir=str(folder / "sft_adapter"),
                 environment_url=url, mode=run.grpo_mode, steps=settings.grpo_steps,
                 prompts_per_step=settings.grpo_prompts, knowledge_fingerprint=fingerprint(),
+                target_temperature=run.grpo_target_temperature,
                 use_unsloth=run.unsloth and run.grpo_mode == "sampled",
             ),
         )  # fmt: skip
