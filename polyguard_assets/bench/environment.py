@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from polyguard_assets.bench.fresh import fresh_resets
+from polyguard_assets.bench.fresh import fresh_resets, read_whole
 from polyguard_assets.bench.parts import parts
 from polyguard_assets.bench.peers import PEERS, peer
 from polyguard_assets.bench.timing import REPEATS, Work, side_by_side, spread
@@ -109,9 +109,9 @@ def facade(env: PolyGuardEnv, ids: list[str]) -> float:
 
 
 def resets(env: PolyGuardEnv, ids: list[str]) -> float:
-    """Resets of `PolyGuardEnv`, first observation included."""
+    """Resets of `PolyGuardEnv`, every field of the first observation read."""
     for seed, scenario_id in enumerate(ids):
-        env.reset(seed=seed, scenario_id=scenario_id)
+        assert read_whole(env.reset(seed=seed, scenario_id=scenario_id))
     return len(ids)
 
 
@@ -210,6 +210,7 @@ if kind == "engine":
 else:
     held = [PolyGuardEnv(env.knowledge) for _ in range(count)]
     seen = [one.reset(seed=seed, scenario_id=ids[seed % len(ids)]) for seed, one in enumerate(held)]
+    assert all(one.text for one in seen)
 print(resident() - before, resident())
 """  # noqa: E501
 

@@ -13,10 +13,11 @@ import time
 import numpy as np
 
 from polyguard_env.environment.env import PolyGuardEnv
+from polyguard_env.environment.messages import PolyGuardObservation
 from polyguard_env.environment.scenarios import DIFFICULTIES, SUB_ENVIRONMENTS
 
 SEEDS = 5_000
-PASSES = ("cold", "warm")
+PASSES = ("cold", "warm", "cold, unread", "warm, unread")
 
 
 def fresh_resets(seeds: int = SEEDS) -> dict[str, dict[str, float]]:
@@ -24,7 +25,8 @@ def fresh_resets(seeds: int = SEEDS) -> dict[str, dict[str, float]]:
 
     Returns:
         "cold": the first resets of the process, the very first apart, which makes the people and loads the rules;
-        "warm": as many others after them.
+        "warm": as many others after them; both with every field of the observation read, for most are written
+        when first read. The same resets alone, nothing read, are "cold, unread" and "warm, unread".
     """
     command = [sys.executable, "-m", "polyguard_assets.bench.fresh", str(seeds)]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -32,15 +34,26 @@ def fresh_resets(seeds: int = SEEDS) -> dict[str, dict[str, float]]:
 
 
 def timed_resets(env: PolyGuardEnv, seeds: range) -> np.ndarray:
-    """Microseconds of processor time of each reset, over all sub-environments and difficulties; shape (seeds,)."""
+    """Microseconds of processor time of each reset, over all sub-environments and difficulties.
+
+    Returns:
+        Of the reset with every field of its observation read, and of the same reset alone; shape (2, seeds).
+    """
     spent = []
     for seed in seeds:
         name = SUB_ENVIRONMENTS[seed % len(SUB_ENVIRONMENTS)]
         difficulty = DIFFICULTIES[seed // len(SUB_ENVIRONMENTS) % len(DIFFICULTIES)]
         began = time.process_time_ns()
-        env.reset(seed=seed, sub_environment=name, difficulty=difficulty)
-        spent.append((time.process_time_ns() - began) / 1e3)
-    return np.array(spent)
+        seen = env.reset(seed=seed, sub_environment=name, difficulty=difficulty)
+        returned = time.process_time_ns()
+        read_whole(seen)
+        spent.append((time.process_time_ns() - began, returned - began))
+    return np.array(spent).T / 1e3
+
+
+def read_whole(observation: PolyGuardObservation) -> int:
+    """Read every field of an observation, those written when first read among them; how many there are."""
+    return len([getattr(observation, name) for name in PolyGuardObservation.model_fields])
 
 
 def summary(spent: np.ndarray) -> dict[str, float]:
@@ -58,8 +71,9 @@ def main(seeds: int) -> None:
     """Print both passes as JSON."""
     env = PolyGuardEnv()
     spent = timed_resets(env, range(2 * seeds + 1))
-    cold, warm = spent[1 : seeds + 1], spent[seeds + 1 :]
-    found = {"cold": summary(cold) | {"first": float(spent[0])}, "warm": summary(warm)}
+    parts = [part for both in ((row[1 : seeds + 1], row[seeds + 1 :]) for row in spent) for part in both]
+    found = {name: summary(part) for name, part in zip(PASSES, parts, strict=True)}
+    found["cold"]["first"] = float(spent[0, 0])
     print(json.dumps(found))
 
 

@@ -63,7 +63,7 @@ def at_start(env: PolyGuardEnv, scenario_id: str, seed: int) -> dict[str, float]
         env.reset(seed=seed, scenario_id=scenario_id)
 
     found["engine's step"] = cost(lambda: episode.take(0, 0, 0.5, 0, 0), again)
-    found["whole step"] = cost(lambda: env.step(action), again)
+    found["whole step"] = cost(lambda: env.step(action).text, again)
     return found
 
 

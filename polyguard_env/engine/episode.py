@@ -10,7 +10,7 @@ from polyguard_env.engine import layout as at
 from polyguard_env.engine import operations
 from polyguard_env.engine.call import OneCall
 from polyguard_env.engine.engine import Engine
-from polyguard_env.engine.naming import Named, Words
+from polyguard_env.engine.naming import Named, Naming, Words
 from polyguard_env.environment.episode import Scenario, Taken
 from polyguard_env.environment.observed import CHART, Shown
 
@@ -25,6 +25,54 @@ STANDING = (slice(at.byte_of("n"), at.byte_of("days")), slice(at.byte_of("taperi
 
 # A harm event before it is put in words: day, what it is about, whether it is severe, its finding, drugs of the slots.
 Happened = tuple[int, int, int, bytes, list[int]]
+# Of a candidate: its kind, what it is about, and a dose.
+Row = tuple[int, int, int, float]
+
+
+class Offers:
+    """The candidates of a step, put in words when they are first asked for, whatever the episode has done since.
+
+    Attributes:
+        numbers: of each candidate's id.
+
+    Args:
+        rows: kind, a, b and value of each.
+        group: number of the product that a drug still belongs to, for scenarios with products.
+        known: words of this scenario's candidates without products, added to.
+    """
+
+    __slots__ = ("_group", "_known", "_naming", "_rows", "_scenario", "_words", "numbers")
+
+    def __init__(
+        self, numbers: list[int], rows: list[Row], group: dict[int, int], scenario: Scenario, naming: Naming,
+        known: dict[Row, Words],
+    ) -> None:  # fmt: skip
+        self.numbers, self._rows, self._group = numbers, rows, group
+        self._scenario, self._naming, self._known = scenario, naming, known
+        self._words: list[Words] | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The candidates' ids."""
+        return [f"c{number}" for number in self.numbers]
+
+    @property
+    def words(self) -> list[Words]:
+        """Each candidate in words."""
+        if self._words is None:
+            scenario, naming, known = self._scenario, self._naming, self._known
+            if scenario.products:
+                group = self._group
+                words = [naming.candidate(scenario, *row, group.get(row[1], 0)) for row in self._rows]
+            else:
+                words = []
+                for row in self._rows:
+                    found = known.get(row)
+                    if found is None:
+                        found = known[row] = naming.candidate(scenario, *row, 0)
+                    words.append(found)
+            self._words = words
+        return self._words
 
 
 class Episode:
@@ -69,7 +117,7 @@ class Episode:
         self._budget = 0
         # Words of this scenario's candidates.
         self._named: Scenario | None = None
-        self._words: dict[tuple[int, int, int, float], Words] = {}
+        self._words: dict[Row, Words] = {}
 
     def begin(self, scenario: Scenario, seed: int) -> None:
         """Put the episode at the start of a scenario."""
@@ -142,23 +190,20 @@ class Episode:
 
     def offers(self) -> tuple[list[int], list[Words]]:
         """Number and words of each candidate."""
-        n = self._offered[0]
-        naming, scenario, known = self.engine.naming, self.scenario, self._words
-        rows = zip(
+        found = self.on_offer()
+        return found.numbers, found.words
+
+    def on_offer(self) -> Offers:
+        """The candidates of this step; none once the episode has ended."""
+        n = 0 if self.ended else self._offered[0]
+        rows = list(zip(
             self._kind[:n].tolist(), self._a[:n].tolist(), self._b[:n].tolist(), self._value[:n].tolist(), strict=True
-        )
-        if scenario.products:
+        ))  # fmt: skip
+        group: dict[int, int] = {}
+        if self.scenario.products:
             # What a drug is called depends on whether it is still part of a product.
             group = {d: g for d, g, alive in zip(self._drug, self._group, self._alive, strict=True) if alive}
-            words = [naming.candidate(scenario, kind, a, b, value, group.get(a, 0)) for kind, a, b, value in rows]
-        else:
-            words = []
-            for row in rows:
-                found = known.get(row)
-                if found is None:
-                    found = known[row] = naming.candidate(scenario, *row, 0)
-                words.append(found)
-        return self._number[:n].tolist(), words
+        return Offers(self._number[:n].tolist(), rows, group, self.scenario, self.engine.naming, self._words)
 
     def reasons(self) -> list[str]:
         """The reason against each candidate, "" for a legal one."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,6 +39,10 @@ class Message(BaseModel):
 
 M = TypeVar("M", bound=Message)
 _FIELDS: dict[type[Message], set[str]] = {}
+# Where a message keeps its values, past any property of that name.
+_VALUES: Any = BaseModel.__dict__["__dict__"]
+# Under which name an observation keeps how to write the rest of its values.
+_REST = "_rest"
 
 
 def trusted(kind: type[M], values: dict[str, Any]) -> M:
@@ -48,7 +52,7 @@ def trusted(kind: type[M], values: dict[str, Any]) -> M:
     set_slot(message, "__dict__", values)
     fields = _FIELDS.get(kind)
     if fields is None:
-        fields = _FIELDS[kind] = set(values)
+        fields = _FIELDS[kind] = set(kind.model_fields)
     set_slot(message, "__pydantic_fields_set__", fields)
     set_slot(message, "__pydantic_extra__", None)
     set_slot(message, "__pydantic_private__", None)
@@ -108,6 +112,9 @@ class PolyGuardAction(Message):
 class PolyGuardObservation(Message):
     """What the agent sees, with the verdict on the action just taken.
 
+    The environment's own writes `WRITTEN_LATER` when one of them is first read, from what it kept of that moment; what
+    the episode does in between changes nothing of it. Copied, compared or written out, it is whole.
+
     Attributes:
         patient: age, sex, weight, crcl, conditions, allergies, known measurements.
         regimen: one entry per drug: id, name, dose, unit, indication when known, roles with fact ids.
@@ -136,6 +143,44 @@ class PolyGuardObservation(Message):
     columns: dict[str, float] = Field(default_factory=dict)
     channels: dict[str, float] = Field(default_factory=dict)
     info: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def written_later(cls, values: dict[str, Any], rest: Callable[[], dict[str, Any]]) -> PolyGuardObservation:
+        """An observation of values that need no check.
+
+        Args:
+            values: every field but those of `WRITTEN_LATER`.
+            rest: gives these; called once at most, when one of them is first read.
+        """
+        values[_REST] = rest
+        observation = trusted(cls, values)
+        return observation
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """All values, in the order of the fields; those that are missing are written first."""
+        values: dict[str, Any] = _VALUES.__get__(self)
+        rest = values.get(_REST)
+        if rest is not None:
+            values = values | rest()
+            values = {name: values[name] for name in type(self).model_fields}
+            _VALUES.__set__(self, values)
+        return values
+
+    @__dict__.setter
+    def __dict__(self, values: dict[str, Any]) -> None:
+        _VALUES.__set__(self, values)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in WRITTEN_LATER and name in (values := self.__dict__):
+                return values[name]
+            return super().__getattr__(name)
+
+
+# Fields of an observation that take most of its time to write.
+WRITTEN_LATER = ("patient", "regimen", "candidates", "text")
 
 
 class PolyGuardState(Message):

@@ -14,12 +14,11 @@ from polyguard_env.risk.index import RuleIndex
 
 
 class Standing:
-    """The person and the drugs as the agent knows them.
+    """The person and the drugs as the agent knows them, each put in words when first asked for.
 
     Attributes:
         key: what of the episode it follows from.
         scenario: the episode's.
-        rendering: its compact texts.
 
     Args:
         last: what was known before, to take the person from where nothing more is known of them.
@@ -28,11 +27,25 @@ class Standing:
     def __init__(
         self, key: object, state: Shown, scenario: Scenario, index: RuleIndex, last: Standing | None = None
     ) -> None:
-        self.key, self.scenario, self._hidden = key, scenario, state.hidden
-        same = last is not None and last.scenario is scenario and last._hidden == state.hidden
-        self._patient: dict[str, Any] = last._patient if same and last else known_patient(state, scenario)
-        self._regimen = known_regimen(state, scenario, index)
-        self.rendering = Rendering(self._patient, self._regimen, state, scenario, index)
+        self.key, self.scenario, self._state, self._index = key, scenario, state, index
+        same = last is not None and last.scenario is scenario and last._state.hidden == state.hidden
+        # The person in a cell, for all whose knowledge of them is the same.
+        self._person: list[dict[str, Any]] = last._person if same and last else []
+
+    @cached_property
+    def rendering(self) -> Rendering:
+        """Its compact texts."""
+        return Rendering(self._patient, self._regimen, self._state, self.scenario, self._index)
+
+    @property
+    def _patient(self) -> dict[str, Any]:
+        if not self._person:
+            self._person.append(known_patient(self._state, self.scenario))
+        return self._person[0]
+
+    @cached_property
+    def _regimen(self) -> list[dict[str, Any]]:
+        return known_regimen(self._state, self.scenario, self._index)
 
     def patient(self) -> dict[str, Any]:
         """The patient, to keep."""

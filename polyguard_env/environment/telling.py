@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
 
-from polyguard_env.engine.episode import Episode, Happened
+from polyguard_env.engine.episode import Episode, Happened, Offers
 from polyguard_env.engine.naming import Words
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.evidence import EvidenceProvider, shown
 from polyguard_env.environment.messages import Candidate, PolyGuardObservation, trusted
+from polyguard_env.environment.render import EVIDENCE_SHOWN
 from polyguard_env.environment.standing import Standing
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.reward.columns import COLUMNS, channels
@@ -33,7 +34,7 @@ class Telling:
 
     def __init__(self) -> None:
         self._head = b""
-        self._offers: tuple[list[str], list[Words]] | None = None
+        self._offers: Offers | None = None
         self._standing: Standing | None = None
         self._named_events: list[dict[str, Any]] = []
         self._new_events: list[Happened] = []
@@ -44,11 +45,9 @@ class Telling:
     def observe(self) -> PolyGuardObservation:
         """The observation of the episode as it stands."""
         scenario, episode = self._running_scenario(), self._episode
-        ids, words = self._offered()
-        standing, evidence = self._known(), self._evidence(scenario)
+        offers, standing, evidence = self._on_offer(), self._known(), self._evidence(scenario)
         columns = dict(zip(COLUMNS, episode.columns, strict=True)) if self._verdict else {}
-        return trusted(
-            PolyGuardObservation,
+        return PolyGuardObservation.written_later(
             {
                 "episode_id": self._episode_id,
                 "scenario_id": scenario.scenario_id,
@@ -56,28 +55,14 @@ class Telling:
                 "difficulty": scenario.difficulty,
                 "day": episode.day,
                 "steps_left": scenario.budget - episode.steps,
-                "patient": standing.patient(),
-                "regimen": standing.regimen(),
-                "candidates": [
-                    trusted(
-                        Candidate,
-                        {
-                            "candidate_id": name,
-                            "action_type": offer.action_type,
-                            "targets": [*offer.targets],
-                            "text": offer.text,
-                        },
-                    )
-                    for name, offer in zip(ids, words, strict=True)
-                ],
                 "evidence": evidence,
-                "text": standing.rendering.text(words, evidence),
                 "done": episode.ended,
                 "reward": self.reward,
                 "columns": columns,
                 "channels": channels(columns) if columns else {},
                 "info": self._info(),
             },
+            partial(_rest, offers, standing, evidence[-EVIDENCE_SHOWN:]),
         )
 
     def write(self) -> bytes:
@@ -144,9 +129,13 @@ class Telling:
 
     def _offered(self) -> tuple[list[str], list[Words]]:
         """Ids and words of the step's candidates, worked out when they are first asked for."""
+        offers = self._on_offer()
+        return offers.ids, offers.words
+
+    def _on_offer(self) -> Offers:
+        """The step's candidates, to be put in words."""
         if self._offers is None:
-            numbers, words = ([], []) if self._episode.ended else self._episode.offers()
-            self._offers = [f"c{number}" for number in numbers], words
+            self._offers = self._episode.on_offer()
         return self._offers
 
     def _evidence(self, scenario: Scenario) -> list[dict[str, Any]]:
@@ -178,6 +167,28 @@ class Telling:
         if self._episode.ended:
             info |= {"events": list(self._events), "episode_reward": self.episode_reward()}
         return info
+
+
+def _rest(offers: Offers, standing: Standing, evidence: list[dict[str, Any]]) -> dict[str, Any]:
+    """The fields of an observation that are written later."""
+    words = offers.words
+    return {
+        "patient": standing.patient(),
+        "regimen": standing.regimen(),
+        "candidates": [
+            trusted(
+                Candidate,
+                {
+                    "candidate_id": name,
+                    "action_type": offer.action_type,
+                    "targets": [*offer.targets],
+                    "text": offer.text,
+                },
+            )
+            for name, offer in zip(offers.ids, words, strict=True)
+        ],
+        "text": standing.rendering.text(words, evidence),
+    }
 
 
 @lru_cache(maxsize=4096)
