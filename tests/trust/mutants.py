@@ -20,7 +20,7 @@ from polyguard_env.environment import env as env_module
 from polyguard_env.environment import reading
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.reward.columns import COLUMNS
-from polyguard_env.risk import burden, combinations, contradictions, genes, review
+from polyguard_env.risk import burden, combinations, contradictions, genes, organs, review
 
 Patch = pytest.MonkeyPatch
 Apply = Callable[[Patch, PolyGuardEnv], None]
@@ -177,8 +177,8 @@ TABLE_MUTANTS += [
 ]
 REVIEW_MUTANTS = [
     Mutant("the lowest limit no stricter", REVIEW, attribute(review, "_strictness", lambda rule: (False, 0.0))),
-    Mutant("kidney rules whatever the kidneys", REVIEW, attribute(review, "_renal_applies", lambda *_: True)),
-    Mutant("no liver classes", REVIEW, attribute(review, "CHILD_PUGH_RANK", {"": 0, "A": 1, "B": 1, "C": 1})),
+    Mutant("kidney rules whatever the kidneys", REVIEW, attribute(organs, "_within", lambda *_: True)),
+    Mutant("no liver classes", REVIEW, attribute(organs, "CHILD_PUGH_RANK", {"": 0, "A": 1, "B": 1, "C": 1})),
     Mutant("every dose breaks its limit", REVIEW, attribute(review, "_dose_breaks", lambda *_: True)),
     Mutant("excepted pairs are duplicates", REVIEW, attribute(review, "_pair_is_excepted", lambda *_: False)),
     Mutant("a later rule overwrites a worse one", REVIEW, attribute(
