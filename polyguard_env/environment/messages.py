@@ -42,7 +42,8 @@ _FIELDS: dict[type[Message], set[str]] = {}
 # Where a message keeps its values, past any property of that name.
 _VALUES: Any = BaseModel.__dict__["__dict__"]
 # Under which name an observation keeps how to write the rest of its values.
-_REST = "_rest"
+# No name an attribute could have: what writes the rest knows more than it shows.
+_REST = "\0rest"
 
 
 def trusted(kind: type[M], values: dict[str, Any]) -> M:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
@@ -48,12 +49,12 @@ class Standing:
         return known_regimen(self._state, self.scenario, self._index)
 
     def patient(self) -> dict[str, Any]:
-        """The patient, to keep."""
-        return dict(self._patient)
+        """The patient, to keep and change: nothing of it is shared."""
+        return deepcopy(self._patient)
 
     def regimen(self) -> list[dict[str, Any]]:
-        """The drugs, to keep."""
-        return [entry | {"facts": list(entry["facts"])} for entry in self._regimen]
+        """The drugs, to keep and change: nothing of them is shared."""
+        return [entry | {"facts": [dict(fact) for fact in entry["facts"]]} for entry in self._regimen]
 
     @cached_property
     def json(self) -> bytes:

@@ -68,3 +68,26 @@ def test_an_unknown_attribute_is_still_an_error() -> None:
     with pytest.raises(AttributeError, match="text"):
         seen.text  # noqa: B018
     assert set(WRITTEN_LATER) < set(PolyGuardObservation.model_fields)
+
+
+def test_nothing_of_an_observation_is_shared() -> None:
+    """What a reader does to one observation shows in no other, of the same environment or of another."""
+    env = PolyGuardEnv()
+    told = env.reset(seed=3, scenario_id=IDS[4]).model_dump_json()
+    for seen in (env.reset(seed=3, scenario_id=IDS[4]), env.observe()):
+        seen.patient["conditions"].append("scribble")
+        seen.patient["measurements"]["potassium"] = -1.0
+        for entry in seen.regimen:
+            for fact in entry["facts"]:
+                fact["text"] = "scribble"
+            entry["facts"].clear()
+        seen.candidates[0].targets.append("scribble")
+    assert b"scribble" not in env.write()
+    assert env.observe().model_dump_json() == told
+    assert PolyGuardEnv().reset(seed=3, scenario_id=IDS[4]).model_dump_json() == told
+
+
+def test_an_unread_observation_has_no_attribute_beyond_its_fields() -> None:
+    unread = PolyGuardEnv().reset(seed=3, scenario_id=IDS[4])
+    for name in ("_rest", "rest", "scenario", "_scenario"):
+        assert not hasattr(unread, name)
