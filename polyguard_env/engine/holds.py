@@ -68,11 +68,22 @@ def passes(facts, st, row, k):
 
     A course that is held is as good as stopped.
     """
+    if sums_drugs(row):
+        return False
     if (st.course >> np.int64(k)) & 1:
         return True
     if row.category == at.DRUG_DISEASE and row.what == at.CONDITION:
         return hold_rule(facts, st.drug[k], at.SICK_DAY, row.b) >= 0
     return meets_course(st, row.slots, k)
+
+
+@compiled
+def sums_drugs(row):
+    """True for what several drugs add up to, a burden or a combination of three or more.
+
+    The others may do it without the one that is held, so a pause lifts none of it.
+    """
+    return (row.category == at.BURDEN or row.what == at.HYPEREDGE) and row.slots & (row.slots - 1) != 0
 
 
 @compiled
@@ -85,7 +96,7 @@ def meets_course(st, slots, k):
 def holding_factor(facts, st, row):
     """What is left of a finding one of whose drugs is held, 0-1."""
     left = 1.0
-    rest = row.slots & st.holding
+    rest = np.int64(0) if sums_drugs(row) else row.slots & st.holding
     while rest:
         if passes(facts, st, row, lowest(rest)):
             return 0.0

@@ -251,3 +251,28 @@ def test_rules_hold_where_a_pause_answers(env: PolyGuardEnv) -> None:
         right += taken.action_type is T.HOLD_DOSE is top.action_type
         wrong += taken.action_type is T.HOLD_DOSE is not top.action_type
     assert right >= 5 and wrong <= right
+
+
+@pytest.mark.parametrize("fourth", ["amiodarone", "ondansetron"])
+def test_a_pause_lifts_no_more_of_a_combination_than_a_stop(env: PolyGuardEnv, fourth: str) -> None:
+    """Three drugs that prolong QT, one of them a short course, beside a diuretic: the others go on without it."""
+    regimen = (
+        RegimenItem("citalopram", 20.0, "depression", 900),
+        macrolide(3),
+        RegimenItem(fourth, 200.0 if fourth == "amiodarone" else 8.0, "atrial_fibrillation", 900),
+        RegimenItem("furosemide", 40.0, "hfref", 900),
+    )
+    left: dict[tuple[ActionType, str], float] = {}
+    for number in range(120):
+        _, observation = posed(env, *regimen, sub="REGIMEN_RISK", number=number)
+        for candidate in observation.candidates:
+            key = candidate.action_type, candidate.targets[0] if candidate.targets else ""
+            if candidate.action_type in (T.HOLD_DOSE, T.STOP_DRUG) and key not in left:
+                own, again = posed(env, *regimen, sub="REGIMEN_RISK", number=number)
+                same = next(c for c in again.candidates if c.text == candidate.text)
+                if same.candidate_id in own.legal_candidate_ids():
+                    take(own, same)
+                    left[key] = risk(own)["safety"]
+    both = [drug for kind, drug in left if kind is T.HOLD_DOSE and (T.STOP_DRUG, drug) in left]
+    assert len(both) >= 3
+    assert all(left[T.HOLD_DOSE, drug] >= left[T.STOP_DRUG, drug] - 1e-9 for drug in both)

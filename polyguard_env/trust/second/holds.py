@@ -27,14 +27,28 @@ def is_course(drug: str, indication: str, days: int, facts: Facts) -> bool:
     return rule is not None and days <= float(rule["most_days"])
 
 
+def adds_up(name: str, category: str, together: Collection[str]) -> bool:
+    """True for what several drugs do together, which goes on while one of them is held."""
+    return len(together) > 1 and (category == "burden" or name.startswith("combination:"))
+
+
 def ends_with_pause(
-    name: str, category: str, drug: str, indication: str, courses: Collection[str], facts: Facts
+    name: str,
+    category: str,
+    drug: str,
+    indication: str,
+    together: Collection[str],
+    courses: Collection[str],
+    facts: Facts,
 ) -> bool:
     """True when a finding about a drug lasts no longer than a pause of it.
 
     Args:
-        courses: of the drugs the finding is about, those taken for a short course.
+        together: the drugs the finding is about.
+        courses: of these, those taken for a short course.
     """
+    if adds_up(name, category, together):
+        return False
     if drug in courses:
         return True
     if category == "drug_disease":

@@ -153,12 +153,12 @@ def left_of(name: str, category: str, now: Situation, facts: Facts) -> float:
 def ends_with(name: str, category: str, drug: str, drugs: set[str], now: Situation, facts: Facts) -> bool:
     """True when a finding about `drugs` would end with a pause of one of them."""
     courses = {other for other in drugs if now.drugs[other].course}
-    return holds.ends_with_pause(name, category, drug, now.drugs[drug].indication, courses, facts)
+    return holds.ends_with_pause(name, category, drug, now.drugs[drug].indication, drugs, courses, facts)
 
 
 def left_by_pause(name: str, category: str, drugs: set[str], now: Situation, facts: Facts) -> float:
     """Share of a finding that is left while a drug it is about is held."""
-    held = [drug for drug in drugs if now.drugs[drug].held]
+    held = [drug for drug in drugs if now.drugs[drug].held and not holds.adds_up(name, category, drugs)]
     if any(ends_with(name, category, drug, drugs, now, facts) for drug in held):
         return 0.0
     return 1.0 - holds.LOST if held else 1.0
