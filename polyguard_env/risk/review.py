@@ -24,6 +24,7 @@ from polyguard_env.risk.levels import implied_conditions, level_findings
 from polyguard_env.risk.local_use import eased, local_routes
 from polyguard_env.risk.opioid_tolerance import tolerance_notes
 from polyguard_env.risk.organs import ORGANS, rules_in_force, unchecked_findings
+from polyguard_env.risk.told_doses import answered_by_dose
 
 MONITOR_FOR_MECHANISM = {
     "bleeding": "haemoglobin",
@@ -56,7 +57,7 @@ def rule_index(knowledge: KnowledgeBase) -> RuleIndex:
 
 def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     """All findings of a patient's regimen, worst first: those of `graded_findings`, and what measured values, limits on
-    several things at once and organ rules without a comparable limit ask for.
+    several things at once and organ rules without a comparable limit ask for, less what a told dose answers.
 
     Args:
         patient: the person, with the regimen to review.
@@ -69,7 +70,10 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     index = rule_index(knowledge)
     local = local_routes(patient.regimen, index)
     systemic = tuple(item for item in patient.regimen if item.drug_id not in local)
-    regimen = merged(systemic, repeated(systemic, index))
+    twice = repeated(systemic, index)
+    regimen = merged(systemic, twice)
+    whole = [item for item in regimen if item.drug_id not in twice or not twice[item.drug_id].is_partial]
+    findings = answered_by_dose(patient, findings, whole, index)
     findings += composite_findings(patient, regimen, findings, index)
     findings += unchecked_findings(patient, regimen, findings, index)
     measured = patient.changed(conditions=tuple(implied_conditions(patient)))
