@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 from polyguard_env.errors import PolyGuardError
@@ -27,3 +28,8 @@ def text(field: str, value: Any, most: int = LONGEST_TEXT) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > most:
         raise PolyGuardError(field, value, f"write a text of 1 to {most} characters")
     return value
+
+
+def figures(value: float, digits: int = 6) -> str:
+    """A number for a person, with so many significant digits and never as a power of ten: 17000, 0.125."""
+    return f"{Decimal(f'{value:.{digits}g}'):f}"

@@ -14,17 +14,22 @@ from math import log
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.patients.checks import text
-from polyguard_env.patients.direction_words import NUM, number
+from polyguard_env.patients.checks import figures
+from polyguard_env.patients.direction_words import NUM, number, plain
 from polyguard_env.patients.directions import Directions, directions
 from polyguard_env.patients.doses import Told, read_dose
 from polyguard_env.patients.entries import entry_items, forms_of, route_of
 from polyguard_env.patients.intakes import Intake
 from polyguard_env.patients.model import RegimenItem
+from polyguard_env.patients.named import combination_meant, named_drugs, product_strengths
 
 # Another order of a product's strengths must be this many times less likely to be passed over.
 ORDER_FACTOR = 4.0
-SEPARATORS = re.compile(r"[\n;]+|,(?!\d)|(?<!\d),")
+LINES = re.compile(r"[\n\r;]+")
+COMMAS = re.compile(r",(?!\d)|(?<!\d),")
+# The brand, not the words "one a day".
+ONE_A_DAY = re.compile(r"(?:One|1)[ -]A[ -]Day\b")
+TABLETS = frozenset({"", "tablet", "pill", "capsule"})
 BARE_STRENGTHS = re.compile(rf"(?<![\w./-]){NUM}(?:\s*[/-]\s*{NUM})+(?![\w/-])")
 ONE_AMOUNT = re.compile(rf"{NUM}\s*(?:mg|mcg|ug|g|units?|mmol|meq)\b", re.IGNORECASE)
 OF_PRODUCT = frozenset({"topical", "vaginal", "otic", "ophthalmic"})
@@ -35,31 +40,19 @@ def entries_of(text: str) -> list[str]:
     """The entries of a list in one text: separated by line ends, semicolons or commas.
 
     A comma inside a number ("1,000 mg") separates nothing, and neither does one before words that are directions alone
-    ("20 units, at bedtime").
+    ("20 units, at bedtime"). After a line end or a semicolon such words are an entry, which names no drug.
     """
     found: list[str] = []
-    for piece in SEPARATORS.split(text):
-        entry = piece.strip()
-        if entry and found and not directions(entry).names:
-            found[-1] = f"{found[-1]}, {entry}"
-        elif entry:
-            found.append(entry)
+    for line in LINES.split(text):
+        first = True
+        for piece in COMMAS.split(line):
+            entry = piece.strip()
+            if entry and not first and not (directions(entry).names or ONE_A_DAY.match(entry)):
+                found[-1] = f"{found[-1]}, {entry}"
+            elif entry:
+                found.append(entry)
+                first = False
     return found
-
-
-def named_drugs(entry: str, knowledge: KnowledgeBase, field: str) -> tuple[str, ...]:
-    """The drugs of an entry (several for a combination product), by its whole text or by what precedes directions.
-
-    Raises:
-        PolyGuardError: no drug has this name; near names are suggested, never taken.
-    """
-    told = text(field, entry).strip()
-    names = (told, *directions(told).names)
-    for name in names:
-        if found := knowledge.resolve_all(name):
-            return found
-    near = list(dict.fromkeys(one for name in names for one in knowledge.suggest(name)))[:3]
-    raise PolyGuardError(field, entry, f"check the spelling; known names near it: {', '.join(near) or 'none'}")
 
 
 def directed_items(
@@ -82,6 +75,13 @@ def directed_items(
     line = f"{entry} {told}".strip()
     by_name = _by_name(line, drugs, knowledge) if len(drugs) > 1 else {}
     read = directions(ONE_AMOUNT.sub(" ", line) if by_name else line, len(drugs))
+    product_name, strengths = product_strengths(line, drugs)
+    if strengths and not read.strengths and not by_name:
+        # "PM" of a name is no time of day, and "#3" no number of pieces.
+        read = directions(f"{product_name.split()[0]} {plain(line)[len(product_name) :]}", len(drugs))
+        told_amount = any(intake.numbers for intake in read.intakes)
+        in_tablets = read.intakes and not told_amount and read.form in TABLETS
+        by_name = {drug: (mg, "mg") for drug, mg in strengths.items()} if in_tablets else {}
     if read.impossible:
         raise PolyGuardError(f"{field}.directions", line, f"{read.unclear}: check how often it is taken")
     one = knowledge.names.is_product(drugs) if product is None else product
@@ -90,7 +90,8 @@ def directed_items(
         for drug in drugs
     }
     items = entry_items(entry, {drug: dose.dose for drug, dose in doses.items()}, place, one, indication, days)
-    said = [f"{line[:80]}: {note}" for note in read.notes]
+    other = combination_meant(read.strengths, drugs[0], knowledge) if len(drugs) == 1 else ""
+    said = [f"{line[:80]}: {note}" for note in (*([other] if other else []), *read.notes)]
     found = []
     for at, item in enumerate(items):
         told_of_dose = [doses[item.drug_id].note] if doses[item.drug_id].note else []
@@ -143,9 +144,9 @@ def _dose(
             return None, f"{short}: {note}"
         if untimed or most < total:
             total = most
-            notes.append(f"{line[:80]}: counts at the most told for a day, {most:g} {profile.dose_unit}")
+            notes.append(f"{line[:80]}: counts at the most told for a day, {figures(most)} {profile.dose_unit}")
     if read.as_needed:
-        notes.append(f"{line[:80]}: as needed, counts at its most, {total:g} {profile.dose_unit} a day")
+        notes.append(f"{line[:80]}: as needed, counts at its most, {figures(total)} {profile.dose_unit} a day")
     return total, "; ".join(notes)
 
 
@@ -160,10 +161,13 @@ def _of_intake(
     if drug in by_name:
         amount, unit = by_name[drug]
     elif len(drugs) > 1:
-        numbers, unit = (intake.numbers, unit) if len(intake.numbers) > 1 else (_bare(line, len(drugs)), "mg")
+        own = {each: _bare_unit(each, knowledge) for each in drugs}
+        numbers, units = intake.numbers, dict.fromkeys(drugs, unit)
+        if len(numbers) < 2:
+            numbers, units, unit = _bare(line, len(drugs)), own, own[drug]
         if not numbers:
             return None, "the strength of each ingredient is not told"
-        shares, note = _shares(numbers, unit, drugs, knowledge)
+        shares, note = _shares(numbers, units, drugs, knowledge)
         if shares is None:
             return None, note
         amount = shares[drugs.index(drug)]
@@ -223,8 +227,14 @@ def _other_route(line: str, read: Directions, routes: Sequence[str]) -> str:
     return "" if route == "systemic" or route in routes else route
 
 
+def _bare_unit(drug: str, knowledge: KnowledgeBase) -> str:
+    """The unit of a strength without one: mcg for a drug dosed in it (inhalers: "250/50"), else mg."""
+    profile = knowledge.drugs[drug].profile
+    return "mcg" if profile is not None and profile.dose_unit == "mcg" else "mg"
+
+
 def _bare(line: str, ingredients: int) -> tuple[float, ...]:
-    """Strengths of a product without unit ("Norco 5/325"): those of tablets are in mg."""
+    """Strengths of a product without unit ("Norco 5/325", "Advair 250/50"), in the order written."""
     for match in BARE_STRENGTHS.finditer(line):
         numbers = tuple(number(part) for part in re.findall(NUM, match[0]))
         if len(numbers) == ingredients:
@@ -246,10 +256,9 @@ def _by_name(line: str, drugs: Sequence[str], knowledge: KnowledgeBase) -> dict[
 
 
 def _shares(
-    numbers: Sequence[float], unit: str, drugs: Sequence[str], knowledge: KnowledgeBase
+    numbers: Sequence[float], units: Mapping[str, str], drugs: Sequence[str], knowledge: KnowledgeBase
 ) -> tuple[tuple[float, ...] | None, str]:
     """Strengths in the order of the ingredients, or None when another order is about as likely."""
-    base = {"mcg": 1e-3, "ug": 1e-3, "g": 1e3}.get(unit, 1.0)
 
     def unlikely(order: Sequence[float]) -> float:
         cost = 0.0
@@ -257,6 +266,7 @@ def _shares(
             profile = knowledge.drugs[drug].profile
             if profile is not None and profile.dose_usual > 0:
                 own = {"mcg": 1e-3, "ug": 1e-3, "g": 1e3}.get(profile.dose_unit, 1.0)
+                base = {"mcg": 1e-3, "ug": 1e-3, "g": 1e3}.get(units[drug], 1.0)
                 cost += abs(log(value * base / (profile.dose_usual * own / (profile.doses_per_day or 1.0))))
         return cost
 

@@ -70,7 +70,7 @@ MOST = re.compile(
 SCHEME = re.compile(r"(?<![\w.-])(?P<parts>(?:\d|1/2|0[.,]5|1[.,]5)(?:-(?:\d|1/2|0[.,]5|1[.,]5)){2,3})(?![\w-])")
 DURATION = re.compile(
     r"(?:\bfor|\bx|\btimes)\s*(?:the next\s*)?(?:\d+(?:-\d+)?|one|two|three|four|five|six|seven|ten)\s*(?:more\s*)?"
-    r"(?:days?|d|weeks?|wks?|months?|years?)\b|(?<![\d/])\d{1,2}/(?:7|52|12)(?![\d/])|#\s*\d+|\bstart(?:ed|ing)?\b[^,;]*$"
+    r"(?:days?|d|weeks?|wks?|months?|years?)\b|(?<![\d/])\d{1,2}/(?:7|52|12)(?![\d/]|\.\d)|#\s*\d+|\bstart(?:ed|ing)?\b[^,;]*$"
 )
 CONCENTRATION = re.compile(r"\bu-?(?:100|200|300|500)\b|\b(?:12|24|72)[\s-]*(?:hr|hour|h)\b(?!\s*(?:period|on|off))")
 CLOCK = re.compile(

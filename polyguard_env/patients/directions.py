@@ -11,13 +11,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from polyguard_env.knowledge.tabular import read_fragments
-from polyguard_env.patients.direction_words import NUMBER_WORDS, Token, number, plain, tokens
+from polyguard_env.patients.direction_words import NUM, NUMBER_WORDS, Token, number, plain, tokens
 from polyguard_env.patients.intakes import MOST_INTAKES, TIMING, Intake, Unclear, intake_of, parts_of
 
 STARTS = (*TIMING, "amount", "count", "most", "as_needed", "divided", "unclear")
 TOLD_ELSEWHERE = "how to take it is told elsewhere"
+# What tells how much is taken and when: never a part of the name.
+OF_INTAKE = (*TIMING, "count", "most", "as_needed", "divided", "sites", "unclear")
+# Names of one letter: "C 500 mg", "B12", "T3".
+SHORT_NAME = re.compile(r"[a-z](?:[ -]?\d{1,3})?")
+TWO_STRENGTHS = re.compile(rf"{NUM}(?:/{NUM})+")
 SAID_TWICE = re.compile(rf"\b(?P<one>{'|'.join(NUMBER_WORDS)}|\d+)\s*\(\s*(?P<other>{'|'.join(NUMBER_WORDS)}|\d+)\s*\)")
 
 
@@ -41,6 +47,8 @@ class Directions:
         unclear: why the daily dose cannot be told; "".
         impossible: True when the line cannot be right.
         notes: what was read in a way worth saying.
+        uncounted: the line without numbers of pieces and times, in lower case.
+        strengths: several strengths told with the name ("100/25"), as written; "".
     """
 
     names: tuple[str, ...]
@@ -52,6 +60,8 @@ class Directions:
     unclear: str = ""
     impossible: bool = False
     notes: tuple[str, ...] = ()
+    uncounted: str = ""
+    strengths: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -69,7 +79,7 @@ def directions(line: str, ingredients: int = 1) -> Directions:
         found = tokens(text)
     except ValueError as error:
         name = re.split(r"\s+(?=[\d.])", text)[0]
-        return Directions((name,), unclear=str(error), impossible="no interval" in str(error))
+        return Directions((name,), unclear=str(error), impossible="no interval" in str(error), uncounted=name)
     found = [_eye(token, found) for token in found]
     start = next((at for at, token in enumerate(found) if token.kind in STARTS), len(found))
     names = _names(text, found, start)
@@ -91,8 +101,9 @@ def directions(line: str, ingredients: int = 1) -> Directions:
     except Unclear as error:
         unclear = str(error)
     return Directions(
-        names, intakes, told.as_needed, told.most, told.route, told.form, unclear, impossible, tuple(notes)
-    )
+        names, intakes, told.as_needed, told.most, told.route, told.form, unclear, impossible, tuple(notes),
+        _uncounted(text, found), _strengths(found, start),
+    )  # fmt: skip
 
 
 def _names(text: str, found: Sequence[Token], start: int) -> tuple[str, ...]:
@@ -101,7 +112,31 @@ def _names(text: str, found: Sequence[Token], start: int) -> tuple[str, ...]:
     words = [token.text for token in found if token.kind == "word"]
     first = [token.text for token in found[:start] if token.kind == "word"]
     told = (before.strip(" ,;:-(["), " ".join(first), " ".join(words))
-    return tuple(dict.fromkeys(name for name in told if re.search(r"[a-z]{2}", name)))
+    short = bool(found) and found[0].kind == "word"
+    return tuple(dict.fromkeys(
+        name for name in told if re.search(r"[a-z]{2}", name) or (short and SHORT_NAME.fullmatch(name))
+    ))  # fmt: skip
+
+
+def _uncounted(text: str, found: Sequence[Token]) -> str:
+    """The line without numbers of pieces and times; what it begins with stays ("One A Day 1 tab")."""
+    kept, place = [], 0
+    for before, token in pairwise(found):
+        number_of = token.kind in ("number", "duration") and before.kind != "word"
+        timed = token.kind == "moment" and re.search(r"\d", token.text)
+        if (token.kind in OF_INTAKE and token.kind != "moment") or number_of or timed:
+            kept.append(text[place : token.start])
+            place = token.end
+    return " ".join(" ".join([*kept, text[place:]]).split())
+
+
+def _strengths(found: Sequence[Token], start: int) -> str:
+    """Several strengths that stand with the name."""
+    for token in found[: start + 1]:
+        several = token.kind == "amount" and token.joined == "/" and len(token.numbers) > 1
+        if several or (token.kind == "word" and TWO_STRENGTHS.fullmatch(token.text)):
+            return token.text
+    return ""
 
 
 def _eye(token: Token, found: Sequence[Token]) -> Token:
@@ -124,7 +159,8 @@ def error_prone(line: str, body: str) -> list[str]:
         }.get(written, rf"(?<![a-z]){re.escape(written)}(?![a-z])")
         if re.search(pattern, line.lower() if written == "µg" else body):
             found.append(
-                f"{written} is read as {row['means']}; it is often misread as {row['misread_as']}: write it out"
+                f"{written} is read as {row['means']} (elsewhere it is sometimes misread as {row['misread_as']}): "
+                "write it out"
             )
     return found
 

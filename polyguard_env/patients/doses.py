@@ -18,7 +18,7 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import DrugProfile
 from polyguard_env.knowledge.tabular import read_fragments
-from polyguard_env.patients.checks import in_range, text
+from polyguard_env.patients.checks import figures, in_range, text
 
 # An input above this many times the highest daily dose known is a slip of unit or decimal point, whoever takes it.
 SANITY_TIMES = 100
@@ -129,7 +129,7 @@ def _converted(
     if own is None:
         raise PolyGuardError(f"dose unit of {drug_id}", profile.dose_unit, "add the unit to dose_units.csv")
     (kind, base), *_ = own.meanings
-    unknown = f"dose of {drug_id} ({number:g} {told[:40]}) not known in {profile.dose_unit}"
+    unknown = f"dose of {drug_id} ({figures(number)} {told[:40]}) not known in {profile.dose_unit}"
     if unit.per_kg and weight is None:
         return None, f"{unknown}: per kg, and no weight is given"
     a_day = number * (weight or 1.0 if unit.per_kg else 1.0) / unit.days
@@ -175,8 +175,8 @@ def _sane(a_day: float, number: float, told: str, profile: DrugProfile, drug_id:
     fits = [word for word in others if number * scales[word] / scales[own] <= most] if not told else []
     hint = f'; if it is in {fits[-1]}, write "unit": "{fits[-1]}"' if fits else ""
     fix = (
-        f"check number and unit{hint}. {drug_id} is read in {own} a day, and more than {most:g} {own} is refused "
-        f"as a slip: a limit of input ({SANITY_TIMES} times the highest daily dose known), not a recommended dose"
+        f"check number and unit{hint}. {drug_id} is read in {own} a day, and more than {figures(most)} {own} is "
+        f"refused as a slip: a limit of input ({SANITY_TIMES} times the highest daily dose known), not a recommended dose"
     )
     raise PolyGuardError(f"{where}.dose", number, fix)
 
@@ -207,7 +207,10 @@ def doses_of(
         if parts or unit is None or (unit.factor("count") is None and unit.factor("volume") is None):
             raise PolyGuardError(f"{where}.dose", dose, fix)
         number = in_range(f"{where}.dose", dose, 1e-9, 1e9, "a day")
-        return {drug: Told(None, f"dose of {drug} ({number:g} {item['unit'][:40]}) not known: {fix}") for drug in drugs}
+        return {
+            drug: Told(None, f"dose of {drug} ({figures(number)} {item['unit'][:40]}) not known: {fix}")
+            for drug in drugs
+        }
     if dose is not None:
         return {drugs[0]: Told(*read_dose(item, drugs[0], where, knowledge, weight))}
     doses = dict.fromkeys(drugs, Told())

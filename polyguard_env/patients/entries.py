@@ -9,6 +9,7 @@ from functools import lru_cache
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.names import normalise, readings
 from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.patients.checks import figures
 from polyguard_env.patients.directions import directions
 from polyguard_env.patients.model import RegimenItem
 
@@ -59,7 +60,7 @@ def doses_in_words(regimen: Sequence[RegimenItem], knowledge: KnowledgeBase) -> 
         if item.dose is not None:
             unit = f" {drug.profile.dose_unit}" if drug.profile else ""
             apart = f" (on average; every {item.interval:g} days)" if item.interval > 1 else ""
-            told.append(f"{drug.name.lower()} {item.dose:.4g}{unit}{apart}")
+            told.append(f"{drug.name.lower()} {figures(item.dose, 4)}{unit}{apart}")
     return told
 
 

@@ -14,6 +14,8 @@ TIMING = ("frequency", "moment", "meals", "weekdays", "scheme")
 # Pieces whose content is the amount told with their volume: "2.5 mg/3 mL, 1 vial".
 HOLDERS = ("vial", "pen", "injection", "sachet", "dose")
 DAY = re.compile(r"(?:24 ?h(?:ours?|r)?|days?|d)$")
+# Words of meals that tell the number of times themselves: "tid with meals".
+SAID_TIMES = re.compile(r"\b(?:tid|tds|bid|bd|qid|\d|once|twice|two|three|four)\b")
 RATE = re.compile(rf"(?:{NUM}\s*)?(?:hours?|hrs?|h)$")
 
 
@@ -230,7 +232,9 @@ def _per_day(part: Part, notes: list[str]) -> float | None:
     if not often:
         if meals:
             per_day = meals + (1.0 if meals == 3.0 and "night" in moments else 0.0)
-            notes.append(f"with meals is read as {per_day:g} times a day")
+            said = next(token.text for token in part.timing if token.kind == "meals")
+            if not SAID_TIMES.search(said):
+                notes.append(f"with meals is read as {per_day:g} times a day")
         elif moments or days:
             per_day = float(len(moments) or 1)
         else:

@@ -15,11 +15,12 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.checks import LONGEST_TEXT, in_range, text
 from polyguard_env.patients.condition_names import condition_named
-from polyguard_env.patients.directed import directed_items, named_drugs
+from polyguard_env.patients.directed import directed_items
 from polyguard_env.patients.doses import Told, doses_of
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.json_text import read_json
 from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.patients.named import named_drugs
 
 # Limits of input of this project (`polyguard_limits`, 2026); frailty as on the Clinical Frailty Scale (Rockwood 2020).
 RANGES: Mapping[str, tuple[float, float, str]] = {

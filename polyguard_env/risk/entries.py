@@ -11,6 +11,7 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.rules import Selector
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.patients.checks import figures
 from polyguard_env.patients.entries import bare_name, forms_of, route_of
 from polyguard_env.patients.model import RegimenItem
 from polyguard_env.risk.findings import Finding
@@ -59,12 +60,12 @@ class Repeated:
 
     def parts(self, unit: str) -> str:
         """The dose for a person: sum, share of each entry, and what is unknown."""
-        known = [f"{item.dose:g} in {_called(item)}" for item in self.counted if item.dose is not None]
+        known = [f"{figures(item.dose)} in {_called(item)}" for item in self.counted if item.dose is not None]
         unknown = [f"the part in {_called(item)} is not known" for item in self.counted if item.dose is None]
         if self.dose is None:
             return "daily doses are not known"
         missing = f"; {' and '.join(unknown)} and not in the sum" if unknown else ""
-        return f"{self.dose:g} {unit} a day in all ({', '.join(known)}{missing})".replace("  ", " ")
+        return f"{figures(self.dose)} {unit} a day in all ({', '.join(known)}{missing})".replace("  ", " ")
 
 
 def repeated(regimen: Sequence[RegimenItem], index: RuleIndex) -> dict[str, Repeated]:

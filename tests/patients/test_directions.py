@@ -10,8 +10,9 @@ import pytest
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.patients.directed import directed_items, entries_of, named_drugs
+from polyguard_env.patients.directed import directed_items, entries_of
 from polyguard_env.patients.directions import directions
+from polyguard_env.patients.named import named_drugs
 
 WEIGHT = 70.0
 ROWS = [tuple(row) for row in csv.reader(Path(__file__).with_name("directions.csv").open(encoding="utf-8"))][1:]
