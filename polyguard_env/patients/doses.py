@@ -176,7 +176,8 @@ def _sane(a_day: float, number: float, told: str, profile: DrugProfile, drug_id:
     hint = f'; if it is in {fits[-1]}, write "unit": "{fits[-1]}"' if fits else ""
     fix = (
         f"check number and unit{hint}. {drug_id} is read in {own} a day, and more than {figures(most)} {own} is "
-        f"refused as a slip: a limit of input ({SANITY_TIMES} times the highest daily dose known), not a recommended dose"
+        f"refused as a slip: a limit of input ({SANITY_TIMES} times the highest daily dose known), not a "
+        "recommended dose"
     )
     raise PolyGuardError(f"{where}.dose", number, fix)
 

@@ -21,6 +21,12 @@ PERSON = {"age": 80, "sex": "F", "weight": 60, "height": 160}
         ("I50.22", "hfref"), ("I50.3", "hfpef"), ("N18.31", "ckd"), ("I48.91", "atrial_fibrillation"),
         ("Alzheimer's disease", "dementia"), ("enlarged prostate", "bph"), ("high blood pressure", "hypertension"),
         ("Gastro-esophageal reflux disease", "gerd"), ("E11.10", "ketoacidosis"), ("anaemia", "anaemia"),
+        ("CKD 3", "ckd"), ("CKD 3b", "ckd"), ("CKD stage 4", "ckd"), ("N18.5", "ckd"),
+        ("Alzheimer disease", "dementia"),
+        ("STEMI", "myocardial_infarction"), ("NSTEMI", "myocardial_infarction"), ("PCI", "coronary_artery_disease"),
+        ("coronary stent", "coronary_artery_disease"), ("Z95.5", "coronary_artery_disease"), ("type 2 DM", "diabetes"),
+        ("CABG", "coronary_artery_disease"), ("PE", "venous_thromboembolism"), ("PAF", "atrial_fibrillation"),
+        ("hypothyroid", "hypothyroidism"), ("Lewy body", "lewy_body_dementia"),
     ],
 )  # fmt: skip
 def test_names_and_codes(written: str, meant: str) -> None:
@@ -33,6 +39,8 @@ def test_names_and_codes(written: str, meant: str) -> None:
         ("heart failure", ("hfref", "hfpef")), ("heart_failure", ("hfref", "hfpef")), ("CHF", ("hfref", "hfpef")),
         ("I50.9", ("hfref", "hfpef")), ("type 1 diabetes", ("type 2",)), ("E10.9", ("type 2",)),
         ("anemia", ("b12_deficiency",)), ("glaucoma", ("glaucoma_angle_closure",)), ("C73", ("medullary",)),
+        ("PD", ("parkinsons_disease", "dialysis")), ("MS", ("multiple_sclerosis",)), ("osteopenia", ("osteoporosis",)),
+        ("diabetic neuropathy", ("peripheral_neuropathy", "neuropathic_pain")), ("CKD 5", ("ckd", "dialysis")),
     ],
 )  # fmt: skip
 def test_several_meanings_give_choices(written: str, choices: tuple[str, ...]) -> None:
