@@ -159,6 +159,8 @@ def load(episode: Episode, saved: SavedState) -> None:
     for k, drug in enumerate(saved.regimen):
         if drug.product > products:
             raise PolyGuardError("state.regimen.product", drug.product, FIX)
+        if drug.held_days and (drug.tapering or not drug.taken):
+            raise PolyGuardError("state.regimen.held_days", drug.held_days, f"{drug.drug_id} cannot be held; {FIX}")
         state["drug"][k] = _place(table.drug_at, drug.drug_id, "state.regimen.drug_id")
         state["indication"][k] = (
             _place(table.condition_at, drug.indication, "state.regimen.indication") if drug.indication else -1
@@ -170,7 +172,8 @@ def load(episode: Episode, saved: SavedState) -> None:
         ):  # fmt: skip
             state[field][k] = getattr(drug, name)
     state["alive"][len(saved.regimen) :] = 0
-    state["course"] = sum(1 << k for k, drug in enumerate(saved.regimen) if drug.course)
+    courses = sum(1 << k for k, drug in enumerate(saved.regimen) if drug.course)
+    state["course"] = courses
     state["known"] = _bits(saved.known, table.measurement_at, "state.known")
     state["monitored"] = _bits(saved.monitored, table.measurement_at, "state.monitored")
     if saved.tested >> len(scenario.combinations):
@@ -186,6 +189,9 @@ def load(episode: Episode, saved: SavedState) -> None:
     state["harm"], state["severe_harm"] = saved.harm
     state["hazard"], state["severe_hazard"] = saved.hazard
     episode.restore()
+    for k, drug in enumerate(saved.regimen):
+        if (int(state["course"]) ^ courses) >> k & 1:
+            raise PolyGuardError("state.regimen.course", drug.course, f"{drug.drug_id} is none; {FIX}")
 
 
 def checked(saved: object, fingerprint: str) -> SavedEpisode:

@@ -10,6 +10,7 @@ from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction, PolyGuardObservation
 from polyguard_env.environment.scenarios import make_id
+from polyguard_env.errors import PolyGuardError
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.policies.rule_based import RuleBased
 from polyguard_env.trust.second.agreement import packaged_facts
@@ -276,3 +277,21 @@ def test_a_pause_lifts_no_more_of_a_combination_than_a_stop(env: PolyGuardEnv, f
     both = [drug for kind, drug in left if kind is T.HOLD_DOSE and (T.STOP_DRUG, drug) in left]
     assert len(both) >= 3
     assert all(left[T.HOLD_DOSE, drug] >= left[T.STOP_DRUG, drug] - 1e-9 for drug in both)
+
+
+@pytest.mark.parametrize(
+    ("place", "changes", "field"),
+    [
+        (0, {"held_days": 14, "tapering": True}, "held_days"),
+        (0, {"held_days": 14, "taken": False}, "held_days"),
+        (0, {"course": True}, "course"),
+    ],
+)
+def test_a_checkpoint_with_a_hold_that_cannot_be_is_refused(
+    env: PolyGuardEnv, place: int, changes: dict[str, object], field: str
+) -> None:
+    own, _ = posed(env, STATIN, macrolide(3))
+    kept = own.get_state()
+    kept["state"]["regimen"][place] |= changes
+    with pytest.raises(PolyGuardError, match=f"regimen.{field}"):
+        own.set_state(kept)
