@@ -15,6 +15,7 @@ from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.policies.rule_based import RuleBased
 from polyguard_env.trust.second.agreement import packaged_facts
 from polyguard_env.trust.second.episodes import Walked, walk
+from polyguard_env.trust.second.holds import rule_of
 
 T = ActionType
 LABS = {"creatinine": 0.9, "potassium": 4.2, "sodium": 139.0, "alt": 22.0, "ck": 90.0, "qtc": 410.0}
@@ -135,6 +136,30 @@ def test_a_drug_that_may_not_be_paused_is_harmed_by_it(env: PolyGuardEnv) -> Non
     assert "needless_change" in after.info["reasons"]
     assert risk(own)["safety"] > before["safety"] + 4.0
     assert entry_of(after, "warfarin")["withdrawal"]
+
+
+@pytest.mark.parametrize(
+    ("drug_id", "role", "about", "is_so"),
+    [
+        ("insulin_glargine", "harmful", "diabetes", True),
+        ("sirolimus", "harmful", "kidney_transplant", True),
+        ("azathioprine", "harmful", "rheumatoid_arthritis", False),
+        ("entecavir", "harmful", "hepatitis_b", True),
+        ("lamivudine", "harmful", "hiv", True),
+        ("treprostinil", "harmful", "pulmonary_hypertension", True),
+        ("hydrocortisone", "harmful", "adrenal_insufficiency", True),
+        ("ruxolitinib", "pausable", "myelofibrosis", False),
+        ("ruxolitinib", "harmful", "myelofibrosis", True),
+        ("tofacitinib", "pausable", "rheumatoid_arthritis", True),
+        ("ranolazine", "pausable", "angina", False),
+        ("colchicine", "course", "gout", False),
+        ("amiloride", "sick_day", "acute_kidney_injury", True),
+        ("aliskiren", "sick_day", "acute_dehydration", True),
+        ("glipizide", "sick_day", "acute_kidney_injury", True),
+    ],
+)
+def test_what_may_be_paused(drug_id: str, role: str, about: str, is_so: bool) -> None:
+    assert (rule_of(drug_id, role, about, packaged_facts()) is not None) is is_so
 
 
 def test_a_hold_of_what_needs_a_taper_is_an_abrupt_stop(env: PolyGuardEnv) -> None:

@@ -47,6 +47,7 @@ def found(text: str, **person: Any) -> dict[str, Finding]:
         ("rivaroxaban 2.5 mg bid; aspirin 500 mg tid", "aspirin+rivaroxaban", "major"),
         ("rivaroxaban 20 mg daily; aspirin 81 mg daily", "aspirin+rivaroxaban", "major"),
         ("warfarin 5 mg daily; amoxicillin 500 mg tid", "amoxicillin+warfarin", "moderate"),
+        ("warfarin 5 mg daily; vitamin k2", "vitamin_k_2+warfarin", "major"),
         ("celecoxib 200 mg daily; trimethoprim 100 mg bid", "celecoxib+trimethoprim", "moderate"),
     ],
 )
