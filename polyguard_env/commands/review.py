@@ -17,6 +17,7 @@ from polyguard_env.patients.model import Patient
 from polyguard_env.patients.reading import listed_drugs, patient_from, read_patient
 from polyguard_env.risk.findings import RiskReport
 from polyguard_env.risk.review import review_regimen
+from polyguard_env.risk.settling import limit_in_words
 
 TYPICAL = {"age": 75, "sex": "F", "weight": 70.0, "height": 165.0}
 UNITS = {"age": " years", "weight": " kg", "height": " cm"}
@@ -143,12 +144,8 @@ def as_text(report: RiskReport, patient: Patient, knowledge: KnowledgeBase, assu
     for finding in report.findings:
         what = " + ".join(finding.drugs)
         lines.append(f"[{finding.severity}] {finding.category}: {what} ({finding.mechanism})")
-        action = finding.management
-        if finding.limit is not None:
-            term, colon, detail = action.partition(":")
-            profile = knowledge.drugs[finding.drugs[0]].profile
-            most = f"{finding.limit:g} {profile.dose_unit if profile else ''}".rstrip()
-            action = f"{term} to at most {most} a day{colon}{detail}"
+        profile = knowledge.drugs[finding.drugs[0]].profile if finding.drugs[0] in knowledge.drugs else None
+        action = limit_in_words(finding, profile.dose_unit if profile else "")
         if finding.measurement and ":" not in action:
             action = with_measurement(action, finding.measurement.replace("_", " "))
         lines.append(f"    {action}; evidence {', '.join(finding.evidence_ids)}")

@@ -10,6 +10,7 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.doses import daily_dose
 from polyguard_env.patients.reading import resolve_drug
 from polyguard_env.risk.findings import DISCLAIMER
+from polyguard_env.risk.settling import every, neat
 from polyguard_env.risk.taper import TaperSchedule, taper_schedule
 
 LIMITED = " (the smallest cut the marketed forms allow)"
@@ -63,4 +64,4 @@ def _dose(schedule: TaperSchedule, knowledge: KnowledgeBase) -> str:
     daily = f"{schedule.dose:g} {schedule.unit} a day"
     if profile is None or not given or given >= 1 or schedule.dose != profile.dose_usual:
         return daily
-    return f"{schedule.dose / given:.3g} {schedule.unit} every {1 / given:.0f} days"
+    return f"{neat(schedule.dose / given):g} {schedule.unit} {every(round(1 / given))}"

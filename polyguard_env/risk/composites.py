@@ -56,7 +56,7 @@ def composite_findings(
 
     Args:
         regimen: what is taken; each drug once, with its summed dose. A dose that is not known is to be checked where
-            the row asks so.
+            the row asks so; its finding names the limit all the same.
         named: findings there are already; a limit that one of them names as strictly is not named again.
     """
     findings: list[Finding] = []
@@ -123,5 +123,5 @@ def _finding(row: Mapping[str, str], limit: float, item: RegimenItem, met: list[
         mechanism="composite",
         management=text,
         evidence_ids=(row["rule_id"], row["source"]),
-        limit=None if item.dose is None else most,
+        limit=most,
     )

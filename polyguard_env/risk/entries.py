@@ -115,6 +115,22 @@ def _repeated(items: Sequence[RegimenItem], index: RuleIndex) -> Repeated:
     counted = systemic or list(items)
     known = [item.dose for item in counted if item.dose is not None]
     dose = sum(known) if known else None
+    total = dose if dose is not None and len(known) == len(items) else None
+    pairs = combinations(list(zip(items, routes, strict=True)), 2)
+    graded = [_case([item for item, _ in pair], [route for _, route in pair], total, index) for pair in pairs]
+    # What one pair of entries is excused for does not excuse another: the worst pair decides.
+    case = max(graded, key=lambda row: SEVERITY_RANK[row["severity"]])
+    return Repeated(tuple(items), tuple(counted), dose, case)
+
+
+def _case(
+    items: Sequence[RegimenItem], routes: Sequence[str], total: float | None, index: RuleIndex
+) -> Mapping[str, str]:
+    """The row of `same_ingredient.csv` that grades two entries of one ingredient, the mildest of those that hold.
+
+    Args:
+        total: daily dose of all entries of the ingredient; None when one of them is not known.
+    """
     holds = {"names"}
     if len(set(routes)) > 1:
         holds.add("route")
@@ -128,11 +144,11 @@ def _repeated(items: Sequence[RegimenItem], index: RuleIndex) -> Repeated:
         holds.add("strengths")
     rows = []
     for row, drugs in cases(index.knowledge):
-        total = row["limit"] and dose is not None and len(known) == len(items) and dose <= float(row["limit"])
-        applies = row["case"] in holds or (row["case"] == "low_total" and total) or row["case"] == "supplement"
+        is_low = row["case"] == "low_total" and total is not None and total <= float(row["limit"])
+        applies = row["case"] in holds or is_low or row["case"] == "supplement"
         if applies and items[0].drug_id in drugs:
             rows.append(row)
-    return Repeated(tuple(items), tuple(counted), dose, min(rows, key=lambda row: SEVERITY_RANK[row["severity"]]))
+    return min(rows, key=lambda row: SEVERITY_RANK[row["severity"]])
 
 
 @lru_cache(maxsize=4)

@@ -48,6 +48,8 @@ def unchecked_findings(
 ) -> list[Finding]:
     """At most one finding per drug and organ: the most severe rule that asks to watch, or whose limit is not compared.
 
+    A limit that is named is one that no dose was compared with.
+
     Args:
         regimen: what is taken; each drug once, with its summed dose.
         named: findings there are already; a drug and organ among them is left out.
@@ -100,4 +102,5 @@ def _finding(kind: str, rule: Rule, item: RegimenItem, index: RuleIndex) -> Find
         mechanism=kind,
         management=text,
         evidence_ids=(rule.rule_id, rule.source),
+        limit=float(limit) if limit and rule.fields["action"] == "reduce" else None,
     )

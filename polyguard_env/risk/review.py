@@ -24,6 +24,8 @@ from polyguard_env.risk.levels import implied_conditions, level_findings
 from polyguard_env.risk.local_use import eased, local_routes
 from polyguard_env.risk.opioid_tolerance import tolerance_notes
 from polyguard_env.risk.organs import ORGANS, rules_in_force, unchecked_findings
+from polyguard_env.risk.settling import settled
+from polyguard_env.risk.standins import stand_in_warnings, stood_in
 from polyguard_env.risk.told_doses import answered_by_dose
 
 MONITOR_FOR_MECHANISM = {
@@ -57,7 +59,8 @@ def rule_index(knowledge: KnowledgeBase) -> RuleIndex:
 
 def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     """All findings of a patient's regimen, worst first: those of `graded_findings`, and what measured values, limits on
-    several things at once and organ rules without a comparable limit ask for, less what a told dose answers.
+    several things at once and organ rules without a comparable limit ask for, less what a told dose answers; one
+    instruction on each drug's dose.
 
     Args:
         patient: the person, with the regimen to review.
@@ -67,19 +70,28 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
         PolyGuardError: a drug of the regimen is not in the knowledge base.
     """
     findings = list(graded_findings(patient, knowledge))
+    told = stood_in(patient)
+    if told is not patient:
+        unknown = [found for found in findings if found.category == "monitoring"]
+        findings = unknown + [f for f in graded_findings(told, knowledge) if f.category != "monitoring"]
     index = rule_index(knowledge)
     local = local_routes(patient.regimen, index)
     systemic = tuple(item for item in patient.regimen if item.drug_id not in local)
     twice = repeated(systemic, index)
     regimen = merged(systemic, twice)
     whole = [item for item in regimen if item.drug_id not in twice or not twice[item.drug_id].is_partial]
-    findings = answered_by_dose(patient, findings, whole, index)
-    findings += composite_findings(patient, regimen, findings, index)
-    findings += unchecked_findings(patient, regimen, findings, index)
+    findings = answered_by_dose(told, findings, whole, index)
+    findings += composite_findings(told, regimen, findings, index)
+    findings += unchecked_findings(told, regimen, findings, index)
+    findings = settled(findings, regimen, index)
     measured = patient.changed(conditions=tuple(implied_conditions(patient)))
     implied = [found for item in regimen for found in drug_disease_findings(item, measured, index)]
     findings += level_findings(patient, regimen, implied, index)
-    warnings = (*warnings_of(patient), *tolerance_notes(patient, knowledge))
+    warnings = (
+        *warnings_of(patient),
+        *stand_in_warnings(patient, systemic, index),
+        *tolerance_notes(patient, knowledge),
+    )
     return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint, warnings)
 
 

@@ -53,5 +53,5 @@ def test_no_drug_with_a_warning_or_a_rule_may_be_stopped_plainly() -> None:
 def test_command_tells_the_warnings_and_the_interval(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["taper", "--drug", "denosumab", "--days", "800"]) == 0
     shown = capsys.readouterr().out
-    assert "59.8 mg every 182 days" in shown and "vertebral fractures" in shown and "ects_denosumab2021 2021" in shown
+    assert "60 mg every 6 months" in shown and "vertebral fractures" in shown and "ects_denosumab2021 2021" in shown
     assert "0.329" not in shown and "does not mean that it may be stopped at once" in shown

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from html import escape
 
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.risk.findings import Finding
+from polyguard_env.risk.settling import limit_in_words
 from polyguard_serving.workbench.views.parts import EMPTY, severity, table
 from polyguard_serving.workbench.views.words import CATEGORY_WORDS, inside, to_do, why, words
 
@@ -55,9 +57,7 @@ def _finding_row(finding: Finding, knowledge: KnowledgeBase) -> str:
     what_to_do = to_do(finding.category, finding.management)
     if finding.limit is not None:
         profile = knowledge.drugs[finding.drugs[0]].profile if finding.drugs[0] in knowledge.drugs else None
-        term, colon, detail = what_to_do.partition(":")
-        most = f"{finding.limit:g} {profile.dose_unit if profile else ''}".rstrip()
-        what_to_do = f"{term} to at most {most} a day{colon}{detail}"
+        what_to_do = limit_in_words(replace(finding, management=what_to_do), profile.dose_unit if profile else "")
     if finding.measurement and finding.category != "omission":
         checked = inside(finding.measurement)
         if finding.category == "monitoring":
