@@ -19,6 +19,7 @@ from polyguard_env.patients.directed import directed_items
 from polyguard_env.patients.doses import Told, doses_of
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.json_text import read_json
+from polyguard_env.patients.measurement_names import measurements_named
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.named import named_drugs
 
@@ -120,7 +121,8 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
             condition(name, f"conditions[{place}]") for place, name in enumerate(listed(data, "conditions"))
         )),
         measurements={
-            name: measurement(name, value) for name, value in mapped(data, "measurements").items()
+            name: measurement(name, value)
+            for name, value in measurements_named(mapped(data, "measurements")).items()
         },
         allergies=tuple(dict.fromkeys(
             told for place, name in enumerate(listed(data, "allergies"))

@@ -21,7 +21,7 @@ PERSON = {"age": 80, "sex": "F", "weight": 60, "height": 160}
         ("I50.22", "hfref"), ("I50.3", "hfpef"), ("N18.31", "ckd"), ("I48.91", "atrial_fibrillation"),
         ("Alzheimer's disease", "dementia"), ("enlarged prostate", "bph"), ("high blood pressure", "hypertension"),
         ("Gastro-esophageal reflux disease", "gerd"), ("E11.10", "ketoacidosis"), ("anaemia", "anaemia"),
-        ("CKD 3", "ckd"), ("CKD 3b", "ckd"), ("CKD stage 4", "ckd"), ("N18.5", "ckd"),
+        ("CKD 3", "ckd"), ("CKD 3b", "ckd"), ("CKD stage 4", "ckd"), ("CKD G3b", "ckd"), ("N18.5", "ckd"),
         ("Alzheimer disease", "dementia"),
         ("STEMI", "myocardial_infarction"), ("NSTEMI", "myocardial_infarction"), ("PCI", "coronary_artery_disease"),
         ("coronary stent", "coronary_artery_disease"), ("Z95.5", "coronary_artery_disease"), ("type 2 DM", "diabetes"),
