@@ -50,7 +50,8 @@ DEFAULTS: dict[str, float] = {
     "safe_stop": 0.26,
     "taper_end": 0.12,
     # Verdict.
-    "actionable": 0.15,
+    # A hair above 0.15, so that rounding does not decide a gain of exactly that.
+    "actionable": 0.15 + 1e-9,
     "review_value": 0.3,
     "unsafe_gate": 0.1,
     "conduct_gate": 0.5,

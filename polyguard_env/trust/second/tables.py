@@ -75,6 +75,14 @@ class Facts:
             if row["drug_id"] in self.classes and row["drug_id"] not in self.profiles:
                 self.enzymes[row["drug_id"]] = set(cells(row["cyp"]))
                 self.qt[row["drug_id"]] = row["qt"]
+        # A salt, ester or prodrug acts as what it carries.
+        carried: dict[str, set[str]] = {}
+        for row in table("moieties"):
+            carried.setdefault(row["drug_id"], set()).add(row["moiety_id"])
+        for drug, parts in carried.items():
+            acting = next((part for part in sorted(parts) if part in self.qt), "")
+            if acting and drug in self.classes and drug not in self.qt:
+                self.enzymes[drug], self.qt[drug] = self.enzymes[acting], self.qt[acting]
         columns = ["drug_a", "drug_b", "severity", "mechanism", "management"]
         edges = pq.read_table(folder / "interactions.parquet", columns=columns).to_pydict()
         ends = [tuple(sorted(pair)) for pair in zip(edges["drug_a"], edges["drug_b"])]
