@@ -41,7 +41,7 @@ def stand_in_warnings(patient: Patient, regimen: Sequence[RegimenItem], index: R
     drugs = [item.drug_id for item in regimen if _asks(item.drug_id, missing, index)]
     if not drugs:
         return ()
-    names = ", ".join(index.drug(drug_id).name.lower() for drug_id in dict.fromkeys(drugs))
+    names = ", ".join(index.drug(drug_id).name.lower() for drug_id in sorted(set(drugs)))
     used = KIDNEY_NAMES[OTHER[missing]]
     return (
         f"measurements.{missing} is not known and cannot be computed without measurements.creatinine: {used} "
