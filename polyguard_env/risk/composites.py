@@ -18,7 +18,7 @@ from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.contradictions import kidney_function
-from polyguard_env.risk.findings import Finding
+from polyguard_env.risk.findings import SLACK, Finding
 from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.organs import MILDER
 
@@ -26,7 +26,6 @@ COMPARE: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
     {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 )
 CONDITION = re.compile(r"(age|weight|creatinine|crcl|egfr)(>=|<=|>|<)(\d+(?:\.\d+)?)")
-SLACK = 1.001
 
 
 @lru_cache(maxsize=1)

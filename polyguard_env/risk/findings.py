@@ -19,6 +19,10 @@ CATEGORIES: tuple[str, ...] = (
     "measurement",
 )
 
+# A dose passes a limit by more than this share: what was multiplied and divided out of a list is the limit itself.
+SLACK = 1.001
+# Grade of this project (2026): above so many times its highest dose a drug's dose is a major finding.
+MAJOR_ABOVE = 1.5
 DISCLAIMER = "Research system, not a medical device; not for patient care."
 
 
@@ -72,6 +76,11 @@ class RiskReport:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def above_maximum(dose: float, most: float) -> Severity:
+    """Grade of a daily dose above the highest one, both in the drug's unit."""
+    return "major" if dose > MAJOR_ABOVE * most else "moderate"
 
 
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.knowledge.schema import SEVERITY_RANK, Interaction, Rule, Severity
+from polyguard_env.knowledge.schema import SEVERITY_RANK, Interaction, Rule
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.allergies import allergy_findings
 from polyguard_env.risk.burden import burden_findings
@@ -16,7 +16,7 @@ from polyguard_env.risk.combinations import combination_findings
 from polyguard_env.risk.composites import composite_findings
 from polyguard_env.risk.contradictions import kidney_function, warnings_of
 from polyguard_env.risk.entries import Pair, Repeated, merged, repeated, same_ingredient_findings, within_products
-from polyguard_env.risk.findings import Finding, RiskReport, worst_first
+from polyguard_env.risk.findings import SLACK, Finding, RiskReport, above_maximum, worst_first
 from polyguard_env.risk.genes import gene_findings
 from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.intervals import interval_findings
@@ -224,7 +224,7 @@ def dosing_findings(
     """
     findings = []
     profile = index.profile(item.drug_id)
-    slack = 0.999 if twice and twice.is_partial else 1.001
+    slack = 0.999 if twice and twice.is_partial else SLACK
     of_all = f": {twice.parts(profile.dose_unit if profile else '')}" if twice and item.dose is not None else ""
     for kind in ORGANS:
         rules = rules_in_force(kind, item.drug_id, patient, kidney, index)
@@ -245,13 +245,11 @@ def dosing_findings(
                 )
             )
     if profile and item.dose is not None and profile.dose_max > 0 and item.dose > profile.dose_max * slack:
-        # The maximum is the profile's, with its sources; where it turns major is a grade of this project (2026).
-        severity: Severity = "major" if item.dose > 1.5 * profile.dose_max else "moderate"
         findings.append(
             Finding(
                 finding_id=f"organ_dosing:maximum:{item.drug_id}",
                 category="organ_dosing",
-                severity=severity,
+                severity=above_maximum(item.dose, profile.dose_max),
                 drugs=(item.drug_id,),
                 mechanism="maximum",
                 management=f"reduce{of_all}",
@@ -274,7 +272,7 @@ def _number(text: str) -> float | None:
     return float(text) if text else None
 
 
-def _dose_breaks(rule: Rule, dose: float | None, slack: float = 1.001) -> bool:
+def _dose_breaks(rule: Rule, dose: float | None, slack: float = SLACK) -> bool:
     action = rule.fields["action"]
     if action == "avoid":
         return True

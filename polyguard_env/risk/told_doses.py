@@ -14,30 +14,33 @@ from dataclasses import replace
 from functools import lru_cache
 
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.knowledge.rules import Selector
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Severity
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.model import Patient, RegimenItem
-from polyguard_env.risk.findings import Finding
+from polyguard_env.risk.findings import SLACK, Finding, above_maximum
 from polyguard_env.risk.index import RuleIndex
 
-SLACK = 1.001
-MAJOR_ABOVE = 1.5
 UNTOLD = "untold"
 
 
 @lru_cache(maxsize=4)
-def _pair_rows(knowledge: KnowledgeBase) -> tuple[tuple[frozenset[str], frozenset[str], dict[str, str]], ...]:
-    rows = read_fragments("dosed_pairs")
-    return tuple((_drugs(row["side_a"], knowledge), _drugs(row["side_b"], knowledge), row) for row in rows)
+def _pair_rows(knowledge: KnowledgeBase) -> tuple[tuple[set[str], set[str], dict[str, str]], ...]:
+    """Rows of `dosed_pairs.csv` with the drugs of their sides."""
+    select = Selector(knowledge.drugs).select
+    rows = [(row, f"dosed_pairs.csv {row['rule_id']}") for row in read_fragments("dosed_pairs")]
+    return tuple((select(row["side_a"], where), select(row["side_b"], where), row) for row, where in rows)
 
 
-def _drugs(cell: str, knowledge: KnowledgeBase) -> frozenset[str]:
-    """Drug ids of a `;` list of `class:` and `drug:` terms."""
-    found: set[str] = set()
-    for term in cell.split(";"):
-        kind, _, name = term.partition(":")
-        found |= knowledge.drugs_in_class(name) if kind == "class" else {name}
-    return frozenset(found)
+@lru_cache(maxsize=1)
+def _maximum_rows() -> Mapping[str, tuple[tuple[re.Pattern[str], dict[str, str]], ...]]:
+    """Rows of `form_maxima.csv` by drug id, each with the pattern of the entries it holds for."""
+    found: dict[str, tuple[tuple[re.Pattern[str], dict[str, str]], ...]] = {}
+    for row in read_fragments("form_maxima"):
+        words = "|".join(re.escape(word) for word in row["words"].split(";"))
+        pattern = re.compile(rf"\b({words})\b" if words else "", re.IGNORECASE)
+        found[row["drug_id"]] = (*found.get(row["drug_id"], ()), (pattern, row))
+    return found
 
 
 def answered_by_dose(
@@ -89,18 +92,15 @@ def _within(item: RegimenItem | None, most: str, interval: str) -> bool:
 
 def _maximum(finding: Finding, item: RegimenItem, patient: Patient) -> list[Finding]:
     dose = item.dose or 0.0
-    for row in read_fragments("form_maxima"):
-        words = "|".join(re.escape(word) for word in row["words"].split(";"))
-        fits = not words or re.search(rf"\b({words})\b", item.entered, re.IGNORECASE)
-        if row["drug_id"] != item.drug_id or not fits or dose * SLACK < float(row["least"] or 0):
+    for pattern, row in _maximum_rows().get(item.drug_id, ()):
+        if not pattern.search(item.entered) or dose * SLACK < float(row["least"] or 0):
             continue
         if not _is_use(row["use"], item, patient):
             continue
         evidence = tuple(dict.fromkeys((*finding.evidence_ids, row["rule_id"], row["source"])))
         most = float(row["most"])
         if dose > most * SLACK:
-            severity: Severity = "major" if dose > MAJOR_ABOVE * most else "moderate"
-            return [replace(finding, severity=severity, limit=most, evidence_ids=evidence)]
+            return [replace(finding, severity=above_maximum(dose, most), limit=most, evidence_ids=evidence)]
         if not row["severity"]:
             return []
         lowered: Severity = row["severity"]  # type: ignore[assignment]
