@@ -48,12 +48,12 @@ def test_threads_draw_the_same_scenarios(env: PolyGuardEnv, factory: ScenarioFac
 def test_scenarios_differ_from_one_another(factory: ScenarioFactory) -> None:
     for name in SUB_ENVIRONMENTS:
         scenarios = [factory.find(make_id("train", name, "easy", number)) for number in range(200)]
-        regimens = {
-            (s.patient.patient_id, tuple(sorted(i.drug_id for i in s.patient.regimen)), s.combinations)
+        posed = {
+            (s.patient.patient_id, s.patient.conditions, s.combinations,
+             tuple(sorted((i.drug_id, i.dose, i.indication) for i in s.patient.regimen)))
             for s in scenarios
-        }
-        # The same small regimen of the same patient can be drawn twice.
-        assert len(regimens) >= 0.99 * len(scenarios)
+        }  # fmt: skip
+        assert len(posed) == len(scenarios)
 
 
 def test_the_shares_of_kinds_of_problem_are_those_drawn(factory: ScenarioFactory) -> None:

@@ -10,7 +10,7 @@ from polyguard_env.environment.messages import ActionType, PolyGuardAction
 from polyguard_env.environment.scenarios import SUB_ENVIRONMENTS, make_id
 from polyguard_env.policies.baselines import RandomLegal
 
-WANTED = 6
+LEAST = 15
 
 
 def test_leaving_a_condition_untreated_is_gated_like_any_risk(env: PolyGuardEnv) -> None:
@@ -22,18 +22,16 @@ def test_leaving_a_condition_untreated_is_gated_like_any_risk(env: PolyGuardEnv)
                 RandomLegal(number),
                 env.reset(seed=1, scenario_id=make_id("train", name, "hard", number)),
             )
-            while not observation.done and len(shares) < WANTED:
+            while not observation.done:
                 state = env._episode.state
                 best = state["candidate"][int(state["best"])]
                 finish = next(c for c in observation.candidates if c.action_type is ActionType.FINISH)
-                relief = sum(best[part] for part in ("safety", "dosing", "burden", "disease"))
-                treats = best["disease"] >= 2 * DEFAULTS["severe_relief"] and best["safety"] + best["dosing"] <= 0.0
-                if treats and relief >= DEFAULTS["severe_relief"]:
+                if best["disease"] >= 2 * DEFAULTS["severe_relief"] and best["safety"] + best["dosing"] <= 0.0:
                     after = env.step(PolyGuardAction(candidate_id=finish.candidate_id))
                     reasons = after.info["reasons"]
                     kept = after.columns["anti_cheat_score"] * (1 + 3 * len(reasons))
                     shares.append(kept / (DEFAULTS["conduct_gate"] if reasons else 1.0))
                     break
                 observation = env.step(walker.choose(env, observation))
-    assert len(shares) == WANTED
-    assert shares == pytest.approx([DEFAULTS["unsafe_gate"]] * WANTED)
+    assert len(shares) >= LEAST
+    assert shares == pytest.approx([DEFAULTS["unsafe_gate"]] * len(shares))

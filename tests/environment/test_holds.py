@@ -19,6 +19,7 @@ from polyguard_env.trust.second.holds import rule_of
 
 T = ActionType
 LABS = {"creatinine": 0.9, "potassium": 4.2, "sodium": 139.0, "alt": 22.0, "ck": 90.0, "qtc": 410.0}
+LASTING = ("stop simvastatin", "switch simvastatin")
 STATIN = RegimenItem("simvastatin", 20.0, "dyslipidaemia", 900)
 
 
@@ -118,13 +119,10 @@ def test_a_lasting_change_costs_where_a_pause_would_do(env: PolyGuardEnv) -> Non
         rows = own._episode.state["candidate"][: own._episode.offered]
         offers, values = own._offered()[1], rows["worth"].tolist()
         worths.append({o.text: value for o, value in zip(offers, values, strict=True)})
-    stops = [worth[text] for worth in worths for text in worth if text == "stop simvastatin"]
-    switches = [{t: v for t, v in worth.items() if t.startswith("switch simvastatin")} for worth in worths]
-    shared = switches[0].keys() & switches[1].keys()
-    assert len(stops) == 2 or shared
-    pairs = [(stops[0], stops[1])] if len(stops) == 2 else []
-    for now, then in pairs + [(switches[0][text], switches[1][text]) for text in shared]:
-        assert then - now == pytest.approx(0.5)
+    shared = [text for text in worths[0].keys() & worths[1].keys() if text.startswith(LASTING)]
+    assert shared
+    for text in shared:
+        assert worths[1][text] - worths[0][text] == pytest.approx(0.5), text
 
 
 def test_a_drug_that_may_not_be_paused_is_harmed_by_it(env: PolyGuardEnv) -> None:
@@ -240,7 +238,7 @@ def test_the_second_checker_agrees_on_walks_through_holds(env: PolyGuardEnv) -> 
 
 
 def test_holding_is_best_in_a_share_of_problems_and_never_in_a_control(env: PolyGuardEnv) -> None:
-    for name in ("DDI", "PRECISION_DOSING"):
+    for name, least, most in (("DDI", 12, 25), ("PRECISION_DOSING", 6, 20)):
         best, lured = 0, {True: 0, False: 0}
         for number in range(150):
             observation = env.reset(seed=0, scenario_id=make_id("train", name, "easy", number))
@@ -250,7 +248,7 @@ def test_holding_is_best_in_a_share_of_problems_and_never_in_a_control(env: Poly
             assert not (is_best and control)
             best += is_best
             lured[control] += not is_best and any(c.action_type is T.HOLD_DOSE for c in observation.candidates)
-        assert 5 <= best <= 30 and lured[True] >= 3 and lured[False] >= 10
+        assert least <= best <= most and lured[True] >= 5 and lured[False] >= 10, (name, best, lured)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -276,7 +274,7 @@ def test_rules_hold_where_a_pause_answers(env: PolyGuardEnv) -> None:
         taken = next(c for c in observation.candidates if c.candidate_id == chosen)
         right += taken.action_type is T.HOLD_DOSE is top.action_type
         wrong += taken.action_type is T.HOLD_DOSE is not top.action_type
-    assert right >= 5 and wrong <= right
+    assert right >= 10 and wrong == 0
 
 
 @pytest.mark.parametrize("fourth", ["amiodarone", "ondansetron"])
