@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
+from polyguard_env.engine.parameters import DEFAULTS
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import Candidate, PolyGuardAction
 from polyguard_env.environment.scenarios import make_id
@@ -124,7 +125,9 @@ def a_harmful_pause_is_a_withdrawal(env: PolyGuardEnv) -> None:
         after = step(env, candidate)
         entry = next(e for e in after.regimen if e["drug_id"] == offer.drug_id)
         assert entry["held"] and entry["withdrawal"]
-        assert part(env, "safety") > safety - 6.0 * 0.1 + 0.3 or (after.reward or 1.0) < 0.6
+        # What the pause lifts of the rest is at most the share of the time that it lasts.
+        harmed = (1.0 - DEFAULTS["held_share"]) * safety + DEFAULTS["withdrawal_minor"]
+        assert part(env, "safety") >= harmed - 1e-9 and after.reward is not None and after.reward < 0.6
 
 
 def a_held_drug_comes_back_and_is_not_held_twice(env: PolyGuardEnv) -> None:

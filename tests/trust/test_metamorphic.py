@@ -13,8 +13,10 @@ from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import ActionType, PolyGuardAction
 from polyguard_env.environment.scenarios import SUB_ENVIRONMENTS, make_id
 from polyguard_env.knowledge.schema import SEVERITY_RANK
+from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.reading import patient_from
+from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import review_regimen
 from polyguard_env.trust.second.agreement import packaged_facts, random_person
 
@@ -22,10 +24,24 @@ CLINICAL = tuple(name for name in SUB_ENVIRONMENTS if name != "BANDIT_MINING")
 PEOPLE = range(40)
 # When the worst problem is of another kind, doing nothing is paid the difference of two columns' gated weights.
 ANOTHER_COLUMN = 0.03
+# The highest labelled dose of any form of a drug: a salt's weight is several times that of its iron.
+HIGHEST = dict(sorted((row["drug_id"], float(row["most"])) for row in read_fragments("form_maxima")))
 
 
-def findings_of(patient: Patient, env: PolyGuardEnv) -> dict[str, int]:
-    return {f.finding_id: SEVERITY_RANK[f.severity] for f in review_regimen(patient, env.knowledge).findings}
+def reported(patient: Patient, env: PolyGuardEnv) -> dict[str, Finding]:
+    return {f.finding_id: f for f in review_regimen(patient, env.knowledge).findings}
+
+
+def rank(finding: Finding) -> int:
+    return SEVERITY_RANK[finding.severity]
+
+
+def of_dose(finding: Finding, drug_id: str) -> bool:
+    return finding.category == "organ_dosing" and drug_id in finding.drugs
+
+
+def severe_of(patient: Patient, env: PolyGuardEnv) -> set[str]:
+    return {name for name, finding in reported(patient, env).items() if rank(finding) >= SEVERITY_RANK["major"]}
 
 
 def random_patient(number: int) -> Patient:
@@ -64,8 +80,7 @@ def over_dose(patient: Patient, env: PolyGuardEnv, spare: set[str]) -> Iterator[
     for item in patient.regimen:
         profile = env.knowledge.drugs[item.drug_id].profile
         if item.drug_id not in spare and profile and (item.dose or 0) <= profile.dose_max:
-            # Three times the elemental iron is the usual dose of a salt.
-            worse = replace(item, dose=profile.dose_max * 6)
+            worse = replace(item, dose=3 * max(profile.dose_max, HIGHEST.get(item.drug_id, 0.0)))
             regimen = tuple(worse if i is item else i for i in patient.regimen)
             yield patient.with_regimen(regimen), item.drug_id
 
@@ -99,16 +114,18 @@ def test_adding_a_harm_never_takes_a_danger_away(env: PolyGuardEnv, harm: str) -
     tried = 0
     for number in PEOPLE:
         patient = random_patient(number)
-        before = findings_of(patient, env)
+        before = reported(patient, env)
         for worse, about in HARMS[harm](patient, env, set()):
-            after = findings_of(worse, env)
-            # One drug's dose limits are one finding, which may stand already for its kidneys or liver.
-            doses = [after[f] for f in after if f.startswith("organ_dosing:") and f.endswith(f":{about}")]
-            settled = harm == "over_dose" and max(doses, default=0) >= SEVERITY_RANK["major"]
-            lost = {f for f, rank in before.items() if after.get(f, 0) < rank}
-            lost -= {f for f in lost if settled and f.startswith("organ_dosing:") and f.endswith(f":{about}")}
-            assert {f for f in lost if not f.startswith(("omission:", "burden:avoid:"))} == set()
-            assert settled or set(after) - set(before)
+            after = reported(worse, env)
+            # One drug's dose limits are one finding, of the limit that is broken worst: it may take another's place,
+            # or stand already for the kidneys or the liver and then says more.
+            doses = {name: f for name, f in after.items() if harm == "over_dose" and of_dose(f, about)}
+            lost = [f for name, f in before.items() if name not in after or rank(after[name]) < rank(f)]
+            for finding in (f for f in lost if not f.finding_id.startswith(("omission:", "burden:avoid:"))):
+                assert of_dose(finding, about), finding
+                assert max(map(rank, doses.values()), default=0) >= max(rank(finding), SEVERITY_RANK["major"]), finding
+            grown = [f for name, f in doses.items() if f != before.get(name) and rank(f) >= SEVERITY_RANK["major"]]
+            assert after.keys() - before.keys() or grown, (about, doses)
             tried += 1
     assert tried >= 20
 
@@ -185,7 +202,7 @@ def plain(scenario: Scenario) -> Scenario:
 
 def harmless_but_for(new: str, patient: Patient, env: PolyGuardEnv) -> str | None:
     """A drug that adds no major finding to the regimen and has a major interaction with `new`."""
-    severe = {name for name, rank in findings_of(patient, env).items() if rank >= SEVERITY_RANK["major"]}
+    severe = severe_of(patient, env)
     for drug_id, drug in env.knowledge.drugs.items() if new in env.knowledge.drugs else ():
         edge = env.knowledge.interaction(new, drug_id) if drug.profile and drug_id not in patient.drug_ids else None
         if edge is None or drug.profile is None or edge.severity not in ("major", "contraindicated"):
@@ -193,8 +210,7 @@ def harmless_but_for(new: str, patient: Patient, env: PolyGuardEnv) -> str | Non
         if any(env.knowledge.interaction(drug_id, other) for other in patient.drug_ids):
             continue
         item = RegimenItem(drug_id, drug.profile.dose_usual, "", 365)
-        after = findings_of(patient.with_regimen((*patient.regimen, item)), env)
-        if {name for name, rank in after.items() if rank >= SEVERITY_RANK["major"]} <= severe:
+        if severe_of(patient.with_regimen((*patient.regimen, item)), env) <= severe:
             return drug_id
     return None
 
