@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.knowledge.schema import Drug, DrugProfile, Interaction, Rule
+from polyguard_env.knowledge.schema import SEVERITY_RANK, Drug, DrugProfile, Interaction, Rule
 
 INDEXED = (
     "renal",
@@ -62,7 +62,8 @@ class RuleIndex:
     Attributes:
         knowledge: the knowledge base indexed.
         priorities: untreated weights by condition.
-        condition_names: display names by condition.
+        duplicates: rules on duplicate therapy by drug and rule id, the most severe first, and of equals the one that
+            reaches fewest drugs.
     """
 
     def __init__(self, knowledge: KnowledgeBase) -> None:
@@ -81,7 +82,9 @@ class RuleIndex:
             if rule.drug_id == (rule.fields.get("preferred") or rule.drug_id):
                 self._omissions_at[rule.fields["condition"]].append(place)
         self.duplicates: dict[str, dict[str, Rule]] = defaultdict(dict)
-        for rule in knowledge.rules("duplicate_therapy"):
+        duplicates = knowledge.rules("duplicate_therapy")
+        reached = Counter(rule.rule_id for rule in duplicates)
+        for rule in sorted(duplicates, key=lambda r: (-SEVERITY_RANK[r.severity], reached[r.rule_id], r.rule_id)):
             self.duplicates[rule.drug_id][rule.rule_id] = rule
         self._interactions: dict[tuple[str, str], Interaction | None] = {}
 

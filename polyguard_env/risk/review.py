@@ -311,30 +311,29 @@ def monitoring_findings(item: RegimenItem, patient: Patient, index: RuleIndex) -
 def duplication_findings(
     regimen: Sequence[RegimenItem], index: RuleIndex, within: frozenset[Pair] = frozenset()
 ) -> list[Finding]:
-    """Two drugs of a class of which one is enough; the narrowest class names the finding; none `within` a product."""
-    findings: dict[tuple[str, str], Finding] = {}
+    """Two drugs of a class of which one is enough, by the most severe rule and of equals the one on the narrowest
+    class; none `within` a product."""
+    findings = []
     drugs = sorted({item.drug_id for item in regimen})
     for a, b in combinations(drugs, 2):
         rules_a, rules_b = index.duplicates.get(a), index.duplicates.get(b)
         if not rules_a or not rules_b or (a, b) in within:
             continue
-        for rule_id in rules_a.keys() & rules_b.keys():
-            rule = rules_a[rule_id]
-            if _pair_is_excepted(a, b, rule.fields.get("except_pairs", ""), index):
-                continue
-            candidate = Finding(
-                finding_id=f"duplication:{a}+{b}",
-                category="duplication",
-                severity=rule.severity,
-                drugs=(a, b),
-                mechanism=rule.fields.get("target", rule_id),
-                management="avoid",
-                evidence_ids=(rule.rule_id, rule.source),
+        shared = (rule for rule_id, rule in rules_a.items() if rule_id in rules_b)
+        rule = next((r for r in shared if not _pair_is_excepted(a, b, r.fields.get("except_pairs", ""), index)), None)
+        if rule is not None:
+            findings.append(
+                Finding(
+                    finding_id=f"duplication:{a}+{b}",
+                    category="duplication",
+                    severity=rule.severity,
+                    drugs=(a, b),
+                    mechanism=rule.fields.get("target", rule.rule_id),
+                    management="avoid",
+                    evidence_ids=(rule.rule_id, rule.source),
+                )
             )
-            held = findings.get((a, b))
-            if held is None or worst_first([held, candidate])[0] is candidate:
-                findings[(a, b)] = candidate
-    return list(findings.values())
+    return findings
 
 
 def _pair_is_excepted(a: str, b: str, pairs: str, index: RuleIndex) -> bool:

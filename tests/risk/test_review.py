@@ -93,3 +93,26 @@ def test_a_drug_that_the_patient_is_allergic_to_is_contraindicated() -> None:
     assert (finding.drugs, finding.severity, finding.management) == (("amoxicillin",), "contraindicated", "avoid")
     unharmed = replace(person, allergies=("latex", "sulfonamides"))
     assert not [f for f in review_regimen(unharmed, KnowledgeBase.default()).findings if "allergy" in f.mechanism]
+
+
+@pytest.mark.parametrize(
+    ("drugs", "target"),
+    [
+        (("desvenlafaxine", "trimipramine"), "class:snris;class:tcas"),
+        (("dupilumab", "secukinumab"), "class:biologic_immunosuppressants"),
+    ],
+)
+def test_of_equally_severe_duplications_the_narrowest_class_names_the_finding(
+    drugs: tuple[str, str], target: str
+) -> None:
+    knowledge, name = KnowledgeBase.default(), f"duplication:{'+'.join(drugs)}"
+    (finding,) = (f for f in review_regimen(patient(*drugs), knowledge).findings if f.finding_id == name)
+    held = {
+        rule.rule_id: {r.drug_id for r in knowledge.rules("duplicate_therapy") if r.rule_id == rule.rule_id}
+        for rule in knowledge.rules("duplicate_therapy")
+        if rule.drug_id == drugs[0] and rule.severity == finding.severity
+    }
+    both = {rule_id: len(reached) for rule_id, reached in held.items() if drugs[1] in reached}
+    assert finding.mechanism == target
+    assert len(both) > 1
+    assert both[finding.evidence_ids[0]] == min(both.values())
