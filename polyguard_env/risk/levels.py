@@ -16,6 +16,7 @@ from polyguard_env.knowledge.rules import Selector
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.model import Patient, RegimenItem
+from polyguard_env.patients.reading import measurement_table
 from polyguard_env.risk.composites import COMPARE
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.index import RuleIndex
@@ -30,7 +31,8 @@ def critical_rows(index: RuleIndex) -> Mapping[str, tuple[Row, ...]]:
     Raises:
         PolyGuardError: a row on no drug or with an unknown comparison.
     """
-    selector, found = Selector(index.knowledge.drugs), {}  # type: ignore[var-annotated]
+    selector = Selector(index.knowledge.drugs)
+    found: dict[str, tuple[Row, ...]] = {}
     for row in read_fragments("critical_levels"):
         where = f"critical_levels.csv {row['rule_id']}"
         drugs = selector.select(row["target"], where)
@@ -106,15 +108,10 @@ def _joined(held: Finding, other: Finding) -> Finding:
     return replace(first, evidence_ids=evidence)
 
 
-@lru_cache(maxsize=1)
-def _names() -> Mapping[str, tuple[str, str]]:
-    return {row["measurement_id"]: (row["name"], row["unit"]) for row in read_fragments("measurements")}
-
-
 def _measured(measurement: str, patient: Patient) -> str:
-    name, unit = _names()[measurement]
-    short = unit if unit not in ("ratio", "text") else ""
-    return f"{name} {patient.measurements[measurement]:.3g} {short}".rstrip()
+    row = measurement_table()[measurement]
+    short = row["unit"] if row["unit"] not in ("ratio", "text") else ""
+    return f"{row['name']} {patient.measurements[measurement]:.3g} {short}".rstrip()
 
 
 def _level(row: Row, drug_id: str, patient: Patient) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
@@ -57,6 +58,40 @@ def rule_index(knowledge: KnowledgeBase) -> RuleIndex:
     return RuleIndex(knowledge)
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What of a regimen acts in the whole body.
+
+    Attributes:
+        local: drugs that are only used locally, with the route.
+        systemic: entries of all others.
+        twice: ingredients of `systemic` that several entries hold.
+        regimen: `systemic` with each drug once, at its summed dose.
+    """
+
+    local: Mapping[str, str]
+    systemic: tuple[RegimenItem, ...]
+    twice: Mapping[str, Repeated]
+    regimen: Sequence[RegimenItem]
+
+
+def _taken(patient: Patient, index: RuleIndex) -> _Taken:
+    """Entries of the patient's regimen, sorted out.
+
+    Raises:
+        PolyGuardError: a drug of the regimen is not in the knowledge base.
+    """
+    for item in patient.regimen:
+        if item.drug_id not in index.knowledge.drugs:
+            near = ", ".join(index.knowledge.suggest(item.drug_id)[:3])
+            fix = f"use a known drug id{f' such as {near}' if near else ''}"
+            raise PolyGuardError("regimen.drug_id", item.drug_id, fix)
+    local = local_routes(patient.regimen, index)
+    systemic = tuple(item for item in patient.regimen if item.drug_id not in local)
+    twice = repeated(systemic, index)
+    return _Taken(local, systemic, twice, merged(systemic, twice))
+
+
 def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     """All findings of a patient's regimen, worst first: those of `graded_findings`, and what measured values, limits on
     several things at once and organ rules without a comparable limit ask for, less what a told dose answers; one
@@ -69,16 +104,14 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     Raises:
         PolyGuardError: a drug of the regimen is not in the knowledge base.
     """
-    findings = list(graded_findings(patient, knowledge))
+    index = rule_index(knowledge)
+    taken = _taken(patient, index)
+    findings = list(_graded(patient, taken, index))
     told = stood_in(patient)
     if told is not patient:
         unknown = [found for found in findings if found.category == "monitoring"]
-        findings = unknown + [f for f in graded_findings(told, knowledge) if f.category != "monitoring"]
-    index = rule_index(knowledge)
-    local = local_routes(patient.regimen, index)
-    systemic = tuple(item for item in patient.regimen if item.drug_id not in local)
-    twice = repeated(systemic, index)
-    regimen = merged(systemic, twice)
+        findings = unknown + [found for found in _graded(told, taken, index) if found.category != "monitoring"]
+    regimen, twice = taken.regimen, taken.twice
     whole = [item for item in regimen if item.drug_id not in twice or not twice[item.drug_id].is_partial]
     findings = answered_by_dose(told, findings, whole, index)
     findings += composite_findings(told, regimen, findings, index)
@@ -89,7 +122,7 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     findings += level_findings(patient, regimen, implied, index)
     warnings = (
         *warnings_of(patient),
-        *stand_in_warnings(patient, systemic, index),
+        *stand_in_warnings(patient, taken.systemic, index),
         *tolerance_notes(patient, knowledge),
     )
     return RiskReport(patient.patient_id, worst_first(findings), knowledge.fingerprint, warnings)
@@ -101,26 +134,20 @@ def graded_findings(patient: Patient, knowledge: KnowledgeBase) -> tuple[Finding
     Raises:
         PolyGuardError: a drug of the regimen is not in the knowledge base.
     """
-    for item in patient.regimen:
-        if item.drug_id not in knowledge.drugs:
-            near = ", ".join(knowledge.suggest(item.drug_id)[:3])
-            fix = f"use a known drug id{f' such as {near}' if near else ''}"
-            raise PolyGuardError("regimen.drug_id", item.drug_id, fix)
     index = rule_index(knowledge)
+    return _graded(patient, _taken(patient, index), index)
+
+
+def _graded(patient: Patient, taken: _Taken, index: RuleIndex) -> tuple[Finding, ...]:
     findings = find_all(patient, patient.regimen, index)
-    local = local_routes(patient.regimen, index)
-    systemic = tuple(item for item in patient.regimen if item.drug_id not in local)
-    if local:
-        findings = eased(findings, find_all(patient, systemic, index), local, index)
-    # Not in the environment's inner loop: nobody there takes what they are allergic to, and no genotype is shown.
-    regimen = merged(systemic, repeated(systemic, index))
-    findings += gene_findings(patient, regimen, index) + allergy_findings(patient, patient.regimen, index)
-    findings += interval_findings(patient.regimen, index)
-    return worst_first(findings)
+    if taken.local:
+        findings = eased(findings, find_all(patient, taken.systemic, index), taken.local, index)
+    findings += gene_findings(patient, taken.regimen, index) + allergy_findings(patient, patient.regimen, index)
+    return worst_first(findings + interval_findings(patient.regimen, index))
 
 
 def find_all(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex) -> list[Finding]:
-    """Findings of `regimen` taken by `patient`, unsorted; the environment's inner loop."""
+    """Findings of `regimen` taken by `patient`, unsorted; without those on genotype, allergy and interval."""
     within, twice = within_products(regimen), repeated(regimen, index)
     regimen = merged(regimen, twice)
     drugs = [item.drug_id for item in regimen]
@@ -134,11 +161,6 @@ def find_all(patient: Patient, regimen: Sequence[RegimenItem], index: RuleIndex)
     findings += burden_findings(patient, regimen, index)
     findings += omission_findings(patient, regimen, index)
     return findings
-
-
-def management_term(interaction: Interaction) -> str:
-    """The controlled part of an interaction's management."""
-    return interaction.management.partition(":")[0].strip()
 
 
 def interaction_findings(
@@ -258,14 +280,6 @@ def dosing_findings(
             )
         )
     return findings
-
-
-def organ_limits(drug_id: str, patient: Patient, index: RuleIndex) -> list[float]:
-    """Highest daily doses that the rules in force for these kidneys and this liver allow."""
-    kidney = kidney_function(patient)
-    rules = [rule for kind in ORGANS for rule in rules_in_force(kind, drug_id, patient, kidney, index)]
-    limits = (_number(rule.fields.get("max_dose", "")) for rule in rules if rule.fields["action"] == "reduce")
-    return [limit for limit in limits if limit is not None]
 
 
 def _number(text: str) -> float | None:
