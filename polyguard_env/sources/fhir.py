@@ -16,6 +16,8 @@ import pandas as pd
 from pydantic import ValidationError
 
 from polyguard_env.errors import PolyGuardError
+from polyguard_env.patients.checks import figures
+from polyguard_env.patients.direction_words import HOURS
 from polyguard_env.sources.records import PatientRecord, keep_measurement, measured, records_frame
 from polyguard_env.sources.supplied import Files, Wanted, open_text
 
@@ -36,9 +38,6 @@ SEXES = {"female": "F", "male": "M"}
 PRESENT = {"active", "recurrence", "relapse"}
 WRONG = {"refuted", "entered-in-error"}
 DATES = ("authoredOn", "effectiveDateTime", "recordedDate", "dateAsserted", "onsetDateTime", "issued")
-
-# Hours of a FHIR period unit (UCUM).
-PERIOD_HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0, "wk": 168.0, "mo": 730.5, "a": 8766.0}
 
 Resource = dict[str, Any]
 # What a resource is called (file and entry), its full URL, and itself.
@@ -208,14 +207,15 @@ def _structured(dosage: Resource) -> str:
         return ""
     quantity = rates[0].get("doseQuantity") or rates[0]["doseRange"].get("high") or {}
     unit = str(quantity.get("unit") or quantity.get("code") or "")
-    hours = PERIOD_HOURS.get(str(repeat["periodUnit"]))
+    period = str(repeat["periodUnit"])
+    hours = HOURS.get("year" if period == "a" else period)
     if "value" not in quantity or not unit or hours is None:
         return ""
     often = float(repeat.get("frequencyMax") or repeat["frequency"])
     every = float(repeat["period"]) * hours / often
     needed = " as needed" if dosage.get("asNeededBoolean") or dosage.get("asNeededCodeableConcept") else ""
     most = repeat.get("boundsPeriod", {}).get("end", "")
-    return "" if most else f"{float(quantity['value']):g} {unit} every {every:g} hours{needed}"
+    return "" if most else f"{figures(float(quantity['value']))} {unit} every {figures(every)} hours{needed}"
 
 
 def _named(concept: Resource) -> str:

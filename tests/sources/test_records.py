@@ -257,6 +257,8 @@ def test_an_empty_supply_has_typed_columns(resolver: Resolver) -> None:
            "doseAndRate": [{"doseQuantity": {"value": 5, "unit": "mg"}}]}], 10.0),
         ([{"timing": {"repeat": {"frequency": 1, "period": 8, "periodUnit": "h"}},
            "doseAndRate": [{"doseQuantity": {"value": 2.5, "unit": "mg"}}], "asNeededBoolean": True}], 7.5),
+        ([{"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+           "doseAndRate": [{"doseQuantity": {"value": 10000000, "unit": "ng"}}]}], 10.0),
         ([{"text": "as directed"}], None), ([], None), ([{"text": "500 tablets four times daily"}], None),
         ([{"text": "1 tablet daily"}, {"text": "2 tablets daily"}], None),
     ],
