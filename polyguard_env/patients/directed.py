@@ -17,7 +17,7 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.checks import figures
 from polyguard_env.patients.direction_words import NUM, number, plain
 from polyguard_env.patients.directions import Directions, directions
-from polyguard_env.patients.doses import Told, read_dose
+from polyguard_env.patients.doses import Told, milligrams, read_dose
 from polyguard_env.patients.entries import entry_items, forms_of, route_of
 from polyguard_env.patients.intakes import Intake
 from polyguard_env.patients.model import RegimenItem
@@ -202,7 +202,7 @@ def _most(
     elif ONE_AMOUNT.match(f"1 {most.unit}"):
         limit = Intake((most.number,), most.unit, per_day=1.0)
         if len(drugs) > 1:
-            return None, f"{most.number:g} {most.unit} a day is not told for each ingredient"
+            return None, f"{figures(most.number)} {most.unit} a day is not told for each ingredient"
     elif first.numbers and first.pieces is None and not by_name:
         limit = replace(first, pieces=most.number, per_day=1.0)
     else:
@@ -259,21 +259,21 @@ def _shares(
     numbers: Sequence[float], units: Mapping[str, str], drugs: Sequence[str], knowledge: KnowledgeBase
 ) -> tuple[tuple[float, ...] | None, str]:
     """Strengths in the order of the ingredients, or None when another order is about as likely."""
+    usual: dict[str, float] = {}
+    for drug in drugs:
+        profile = knowledge.drugs[drug].profile
+        if profile is not None and profile.dose_usual > 0:
+            scale = (milligrams(profile.dose_unit) or 1.0) / (milligrams(units[drug]) or 1.0)
+            usual[drug] = profile.dose_usual / (profile.doses_per_day or 1.0) * scale
 
     def unlikely(order: Sequence[float]) -> float:
-        cost = 0.0
-        for drug, value in zip(drugs, order, strict=True):
-            profile = knowledge.drugs[drug].profile
-            if profile is not None and profile.dose_usual > 0:
-                own = {"mcg": 1e-3, "ug": 1e-3, "g": 1e3}.get(profile.dose_unit, 1.0)
-                base = {"mcg": 1e-3, "ug": 1e-3, "g": 1e3}.get(units[drug], 1.0)
-                cost += abs(log(value * base / (profile.dose_usual * own / (profile.doses_per_day or 1.0))))
-        return cost
+        told_of = zip(drugs, order, strict=True)
+        return sum(abs(log(value / usual[drug])) for drug, value in told_of if drug in usual)
 
     told = tuple(numbers)
     if any(value <= 0 for value in told):
         return None, "a strength of 0 is none"
     best = min(permutations(told), key=unlikely)
     if best != told and unlikely(told) > unlikely(best) + log(ORDER_FACTOR):
-        return None, f"which of {'/'.join(f'{value:g}' for value in told)} is which ingredient is not clear"
+        return None, f"which of {'/'.join(figures(value) for value in told)} is which ingredient is not clear"
     return told, ""

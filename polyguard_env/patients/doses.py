@@ -19,12 +19,12 @@ from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import DrugProfile
 from polyguard_env.knowledge.tabular import read_fragments
 from polyguard_env.patients.checks import figures, in_range, text
+from polyguard_env.patients.direction_words import HOURS
 
 # An input above this many times the highest daily dose known is a slip of unit or decimal point, whoever takes it.
 SANITY_TIMES = 100
 EXAMPLES = "mg, mcg, g, units, IU, mmol, mEq, mL, mcg/h, mg/24h, units/kg/day, %, puffs, drops, tablets or patches"
-DAYS = {"min": 1 / 1440, "minute": 1 / 1440, "h": 1 / 24, "hr": 1 / 24, "hour": 1 / 24, "d": 1.0, "day": 1.0,
-        "wk": 7.0, "week": 7.0, "month": 30.4375}  # fmt: skip
+DAYS = {word: HOURS[word] / 24.0 for word in ("min", "minute", "h", "hr", "hour", "d", "day", "wk", "week", "month")}
 TIME = re.compile(r"^(?P<number>\d{1,3}(?:\.\d+)?)?\s*(?P<unit>[a-z]+)$")
 DAILY = re.compile(r"\s*(?:\b(?:daily|per day|a day|each day|every day)|\bper 24 ?h(?:ours?)?)$")
 STRENGTH = re.compile(
@@ -89,6 +89,12 @@ def read_unit(written: str, drug_id: str) -> Unit | None:
     general = [row for row in rows if not row["drug_ids"]]
     meanings = tuple((row["kind"], float(row["factor"])) for row in (*own, *general))
     return Unit(word, meanings or (("other", 1.0),), per_kg, days) if rows else None
+
+
+def milligrams(written: str) -> float | None:
+    """Milligrams in one of a unit; None when it is none of mass."""
+    unit = read_unit(written, "")
+    return None if unit is None else unit.factor("mass")
 
 
 def _singulars(word: str) -> tuple[str, ...]:
@@ -170,9 +176,8 @@ def _sane(a_day: float, number: float, told: str, profile: DrugProfile, drug_id:
     if a_day <= most or most <= 0:
         return a_day
     own = profile.dose_unit
-    others = [word for word in ("mcg", "mg") if word not in (told, own) and own in ("mg", "g")]
-    scales = {"mcg": 0.001, "mg": 1.0, "g": 1000.0}
-    fits = [word for word in others if number * scales[word] / scales[own] <= most] if not told else []
+    others = [word for word in ("mcg", "mg") if word != own] if own in ("mg", "g") and not told else []
+    fits = [word for word in others if number * (milligrams(word) or 0.0) / (milligrams(own) or 1.0) <= most]
     hint = f'; if it is in {fits[-1]}, write "unit": "{fits[-1]}"' if fits else ""
     fix = (
         f"check number and unit{hint}. {drug_id} is read in {own} a day, and more than {figures(most)} {own} is "

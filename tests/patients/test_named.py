@@ -141,6 +141,14 @@ def test_strengths_without_a_unit_are_in_the_drugs_own(
     assert tuple(doses(line, knowledge).values()) == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("unit", ["mcg", "micrograms", "ug"])
+def test_strengths_in_an_unlikely_order_are_not_taken_however_their_unit_is_spelled(
+    knowledge: KnowledgeBase, unit: str
+) -> None:
+    assert doses(f"Advair 250/50 {unit} 1 puff bid", knowledge) == {"fluticasone": 500, "salmeterol": 100}
+    assert doses(f"Advair 50/250 {unit} 1 puff bid", knowledge) == {"fluticasone": None, "salmeterol": None}
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
