@@ -13,13 +13,13 @@ LONGEST_TEXT = 500
 
 def in_range(field: str, value: Any, low: float, high: float, unit: str) -> float:
     """The number, when it is one and possible."""
-    fix = f"write a number from {low:g} to {high:g} {unit}"
+    within = f"{figures(low)} to {figures(high)} {unit}"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise PolyGuardError(field, value, fix)
+        raise PolyGuardError(field, value, f"write a number from {within}")
     # Compared before it is made a float: a whole number of 400 digits has none.
     if not low <= value <= high:
         finite = isinstance(value, int) or math.isfinite(value)
-        raise PolyGuardError(field, value, f"impossible; give {low:g} to {high:g} {unit}" if finite else fix)
+        raise PolyGuardError(field, value, f"impossible; give {within}" if finite else f"write a number from {within}")
     return float(value)
 
 

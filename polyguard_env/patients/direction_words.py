@@ -86,6 +86,7 @@ STRENGTHS = re.compile(rf"(?P<low>{NUM})(?P<sign>[-/])(?P<high>{NUM})(?P<more>(?
 MOST_PIECES = 12.0
 BARE = re.compile(rf"{PIECES}(?![\w/%.])")
 WORD = re.compile(r"[^\s,;:()\[\]]+")
+# Hours of a span of time, by its singular.
 HOURS = {"h": 1.0, "hr": 1.0, "hour": 1.0, "hourly": 1.0, "°": 1.0, "d": 24.0, "day": 24.0, "w": 168.0, "wk": 168.0,
          "week": 168.0, "mo": 730.5, "month": 730.5, "min": 1 / 60, "minute": 1 / 60, "year": 8766.0}  # fmt: skip
 
@@ -242,8 +243,8 @@ def _frequency(line: str, place: int) -> Iterator[Token]:
     if match := TIMES.match(line, place):
         words = {"once": "1", "twice": "2", "thrice": "3", "three times": "3"}
         most = match["last"] or match["after"] or match["first"] or match["words"] or match["word"]
-        days = {"w": 7.0, "m": 30.4375, "y": 365.25}.get((match["daily"] or match["unit"])[0], 1.0)
-        per_day = number(words.get(most, most)) / (days * number(match["number"] or "1"))
+        span = {"w": "week", "m": "month", "y": "year"}.get((match["daily"] or match["unit"])[0], "day")
+        per_day = number(words.get(most, most)) / (HOURS[span] / 24.0 * number(match["number"] or "1"))
         joined = "range" if match["last"] or match["words"] or match["upto"] else ""
         yield Token("frequency", match[0], place, match.end(), repr(per_day), joined=joined)
 

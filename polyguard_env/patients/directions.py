@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from polyguard_env.knowledge.tabular import read_fragments
@@ -100,9 +100,9 @@ def directions(line: str, ingredients: int = 1) -> Directions:
             unclear, impossible = f"more than {MOST_INTAKES:g} times a day", True
     except Unclear as error:
         unclear = str(error)
-    return Directions(
-        names, intakes, told.as_needed, told.most, told.route, told.form, unclear, impossible, tuple(notes),
-        _uncounted(text, found), _strengths(found, start),
+    return replace(
+        told, intakes=intakes, unclear=unclear, impossible=impossible, notes=tuple(notes),
+        uncounted=_uncounted(text, found), strengths=_strengths(found, start),
     )  # fmt: skip
 
 
@@ -147,22 +147,28 @@ def _eye(token: Token, found: Sequence[Token]) -> Token:
     return token
 
 
+@cache
+def _misread() -> tuple[tuple[re.Pattern[str], bool, str], ...]:
+    """Abbreviations of the ISMP list (`error_prone.csv`): pattern, whether it is of the line as written, and note."""
+    special = {
+        "u": r"\d\s*u\b",
+        "trailing zero": r"(?<![\d.])\d+\.0+(?!\d)",
+        "naked decimal point": r"(?<![\d])\.\d",
+    }
+    return tuple(
+        (
+            re.compile(special.get(row["written"], rf"(?<![a-z]){re.escape(row['written'])}(?![a-z])")),
+            row["written"] == "µg",
+            f"{row['written']} is read as {row['means']} (elsewhere it is sometimes misread as {row['misread_as']}): "
+            "write it out",
+        )
+        for row in read_fragments("error_prone")
+    )
+
+
 def error_prone(line: str, body: str) -> list[str]:
     """Notes on abbreviations of the ISMP list."""
-    found = []
-    for row in read_fragments("error_prone"):
-        written = row["written"]
-        pattern = {
-            "u": r"\d\s*u\b",
-            "trailing zero": r"(?<![\d.])\d+\.0+(?!\d)",
-            "naked decimal point": r"(?<![\d])\.\d",
-        }.get(written, rf"(?<![a-z]){re.escape(written)}(?![a-z])")
-        if re.search(pattern, line.lower() if written == "µg" else body):
-            found.append(
-                f"{written} is read as {row['means']} (elsewhere it is sometimes misread as {row['misread_as']}): "
-                "write it out"
-            )
-    return found
+    return [note for pattern, as_written, note in _misread() if pattern.search(line.lower() if as_written else body)]
 
 
 def _most(token: Token) -> Most:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from polyguard_env.patients.checks import figures
 from polyguard_env.patients.direction_words import NUM, Token
 
 # More intakes a day than this are a slip: one every half hour, day and night.
@@ -130,7 +131,7 @@ def intake_of(
         pieces = max(counts[0].numbers) if counts else None
         form = next((token.value for token in counts if token.value), "")
         if counts and counts[0].numbers[0] != counts[0].numbers[1]:
-            notes.append(f"{counts[0].text.strip()} counts at its most, {pieces:g}")
+            notes.append(f"{counts[0].text.strip()} counts at its most, {figures(max(counts[0].numbers))}")
     form = form or (told_form if pieces is not None else "")
     if pieces is not None:
         pieces *= sites
@@ -148,8 +149,7 @@ def intake_of(
     if RATE.match(amount.per):
         # What a patch releases does not depend on when it is changed.
         return Intake(numbers, unit, "", pieces, form, 1.0)
-    volume = unit in ("ml", "cc") and strength is not None
-    held = f"{strength.text}" if volume and strength is not None else ""
+    held = strength.text if strength is not None and unit in ("ml", "cc") else ""
     return Intake(numbers, unit, held, pieces, form, per_day)
 
 
@@ -178,7 +178,7 @@ def _one_amount(amounts: list[Token], pieces: float | None, part: Part) -> tuple
     if part.total is not None:
         others = [token for token in amounts if token.text != part.total.text]
         if others and pieces is not None and not any(_holds(one, pieces, part.total) for one in others):
-            raise Unclear(f"{part.total.text} in total is not {pieces:g} x {others[0].text}")
+            raise Unclear(f"{part.total.text} in total is not {figures(pieces)} x {others[0].text}")
         return part.total, None
     if len(amounts) == 1:
         return amounts[0], pieces
@@ -211,7 +211,7 @@ def _numbers(amount: Token, ingredients: int, notes: list[str]) -> tuple[float, 
     low, high = amount.numbers
     if low >= high:
         raise Unclear(f"{amount.text} is no range")
-    notes.append(f"{amount.text} counts at its most, {high:g} {amount.units[-1]}")
+    notes.append(f"{amount.text} counts at its most, {figures(high)} {amount.units[-1]}")
     return (high,)
 
 
@@ -221,7 +221,7 @@ def _per_day(part: Part, notes: list[str]) -> float | None:
     Raises:
         Unclear: the times contradict each other.
     """
-    often = {round(float(_ratio(token.value)), 6): token for token in part.timing if token.kind == "frequency"}
+    often = {round(_ratio(token.value), 6): token for token in part.timing if token.kind == "frequency"}
     meals = max((float(token.value) for token in part.timing if token.kind == "meals"), default=0.0)
     moments = {token.value for token in part.timing if token.kind == "moment"}
     days = max((float(token.value) for token in part.timing if token.kind == "weekdays"), default=0.0)
@@ -241,7 +241,7 @@ def _per_day(part: Part, notes: list[str]) -> float | None:
             return None
         return per_day * days / 7.0 if days else per_day
     (per_day, token), *_ = often.items()
-    per_day = float(_ratio(token.value))
+    per_day = _ratio(token.value)
     if token.joined:
         notes.append(f"{token.text.strip()} counts at its most, {per_day:.3g} times a day")
     if part.divided >= 0:

@@ -13,7 +13,7 @@ from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.allergens import allergy_ids, near_allergens
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments
-from polyguard_env.patients.checks import LONGEST_TEXT, in_range, text
+from polyguard_env.patients.checks import LONGEST_TEXT, figures, in_range, text
 from polyguard_env.patients.condition_names import condition_named
 from polyguard_env.patients.directed import directed_items
 from polyguard_env.patients.doses import Told, doses_of
@@ -198,7 +198,9 @@ def measurement(name: str, given: Any) -> float:
     if isinstance(given, int | float) and not isinstance(given, bool) and (-1e9 < given < low or high < given < 1e9):
         for other, (factor, offset) in others.items():
             if low <= given * factor + offset <= high:
-                fix = f'impossible in {unit}; if it is in {other}, write {{"value": {given:g}, "unit": "{other}"}}'
+                fix = (
+                    f'impossible in {unit}; if it is in {other}, write {{"value": {figures(given)}, "unit": "{other}"}}'
+                )
                 raise PolyGuardError(field, given, fix)
     return in_range(field, given, low, high, unit)
 

@@ -110,3 +110,8 @@ def test_where_a_number_is_needed_an_unknown_dose_is_an_error() -> None:
     assert daily_dose(75, "mcg", "levothyroxine", "taper", knowledge) == pytest.approx(0.075)
     with pytest.raises(PolyGuardError, match=r"taper\.unit"):
         daily_dose(2, "tablets", "levothyroxine", "taper", knowledge)
+
+
+def test_the_limits_of_a_number_are_written_out() -> None:
+    with pytest.raises(PolyGuardError, match=r"give 0\.000000001 to 1000000000 a day$"):
+        item_of(drug="warfarin", dose=1e10, unit="mg")
