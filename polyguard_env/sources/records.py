@@ -6,7 +6,6 @@ table, and lists what it could not place; it never guesses.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections import Counter
@@ -21,18 +20,19 @@ import pandas as pd
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.allergens import drug_allergy
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.knowledge.tabular import read_fragments
+from polyguard_env.knowledge.tabular import read_fragments, read_table
+from polyguard_env.patients.checks import figures
 from polyguard_env.patients.directed import directed_items
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.model import Patient, RegimenItem, Sex
+from polyguard_env.patients.reading import RANGES
 from polyguard_env.sources.catalogue import described
 from polyguard_env.sources.resolve import Resolver
 
 OLDEST, YOUNGEST = 110, 65
 # Round figures (kg, cm) for a person over 65 whose size the source does not give; `assumed` names every use.
 TYPICAL_SIZE: dict[str, tuple[float, float]] = {"F": (70.0, 160.0), "M": (84.0, 174.0)}
-CODES = Path(__file__).with_name("condition_codes.csv")
-OBSERVATIONS = Path(__file__).with_name("observation_codes.csv")
+HERE = Path(__file__).parent
 
 
 @dataclass(slots=True)
@@ -110,9 +110,8 @@ def condition_codes() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {"icd10": {}, "icd9": {}, "snomed": {}, "nhanes": {}}
     for row in read_fragments("conditions"):
         found["icd10"].setdefault(row["icd10"].replace(".", ""), row["condition_id"])
-    with CODES.open(encoding="utf-8", newline="") as handle:
-        for row in csv.DictReader(handle):
-            found[row["system"]][row["code"].replace(".", "")] = row["condition_id"]
+    for row in read_table("condition_codes.csv", HERE):
+        found[row["system"]][row["code"].replace(".", "")] = row["condition_id"]
     return found
 
 
@@ -130,10 +129,9 @@ def condition_of(coded: str) -> str:
 def observation_codes() -> dict[str, tuple[str, dict[str, float]]]:
     """Code ("loinc|...", "nhanes|...") to measurement id and, by unit, the factor to that table's unit."""
     found: dict[str, tuple[str, dict[str, float]]] = {}
-    with OBSERVATIONS.open(encoding="utf-8", newline="") as handle:
-        for row in csv.DictReader(handle):
-            key = f"{row['system']}|{row['code']}"
-            found.setdefault(key, (row["measurement_id"], {}))[1][row["unit"]] = float(row["factor"])
+    for row in read_table("observation_codes.csv", HERE):
+        key = f"{row['system']}|{row['code']}"
+        found.setdefault(key, (row["measurement_id"], {}))[1][row["unit"]] = float(row["factor"])
     return found
 
 
@@ -142,7 +140,7 @@ def plausible() -> dict[str, tuple[float, float]]:
     """Measurement id to the lowest and highest value accepted (`polyguard_limits`, 2026); height in cm too."""
     rows = [row for row in read_fragments("measurements") if row["low"]]
     limits = {row["measurement_id"]: (float(row["low"]), float(row["high"])) for row in rows}
-    return limits | {"height": (100.0, 230.0)}
+    return limits | {"height": RANGES["height"][:2]}
 
 
 def measured(place: str, code: str, value: float, unit: str) -> tuple[str, float] | None:
@@ -162,7 +160,8 @@ def measured(place: str, code: str, value: float, unit: str) -> tuple[str, float
     converted = value * factors[unit]
     low, high = plausible()[name]
     if not low <= converted <= high:
-        raise PolyGuardError(f"{place}, {name}", f"{value:g} {unit}", f"impossible: a person has {low:g} to {high:g}")
+        fix = f"impossible: a person has {figures(low)} to {figures(high)}"
+        raise PolyGuardError(f"{place}, {name}", f"{figures(value)} {unit}", fix)
     return name, round(converted, 4)
 
 
