@@ -16,21 +16,12 @@ from polyguard_env.policies.rule_based import RuleBased
 from polyguard_env.trust.second.agreement import packaged_facts
 from polyguard_env.trust.second.episodes import Walked, walk
 from polyguard_env.trust.second.holds import rule_of
+from tests.trust.posed import Posed
 
 T = ActionType
 LABS = {"creatinine": 0.9, "potassium": 4.2, "sodium": 139.0, "alt": 22.0, "ck": 90.0, "qtc": 410.0}
 LASTING = ("stop simvastatin", "switch simvastatin")
 STATIN = RegimenItem("simvastatin", 20.0, "dyslipidaemia", 900)
-
-
-class Posed:
-    """A factory that poses one scenario, whatever id is asked for."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-
-    def find(self, *_: object, **__: object) -> Scenario:
-        return self.scenario
 
 
 def posed(

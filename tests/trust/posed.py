@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from polyguard_env.environment.env import PolyGuardEnv
+from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction, PolyGuardObservation
 from polyguard_env.environment.scenarios import make_id
 from polyguard_env.trust.second.agreement import packaged_facts, pools, random_person
@@ -18,6 +19,16 @@ REGIMENS = 220
 EXCEPTED = ("sacubitril", "valsartan", "apomorphine", "pramipexole")
 SEED = 2
 Found_ = tuple[dict[str, Any], Found]
+
+
+class Posed:
+    """A factory that poses one scenario, whatever id is asked for."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+
+    def find(self, *_: object, **__: object) -> Scenario:
+        return self.scenario
 
 
 def first(env: PolyGuardEnv, scenario_id: str) -> PolyGuardObservation:

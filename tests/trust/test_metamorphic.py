@@ -19,6 +19,7 @@ from polyguard_env.patients.reading import patient_from
 from polyguard_env.risk.findings import Finding
 from polyguard_env.risk.review import review_regimen
 from polyguard_env.trust.second.agreement import packaged_facts, random_person
+from tests.trust.posed import Posed
 
 CLINICAL = tuple(name for name in SUB_ENVIRONMENTS if name != "BANDIT_MINING")
 PEOPLE = range(40)
@@ -46,16 +47,6 @@ def severe_of(patient: Patient, env: PolyGuardEnv) -> set[str]:
 
 def random_patient(number: int) -> Patient:
     return Patient.from_dict(random_person(number, 23, packaged_facts()))
-
-
-class Posed:
-    """A factory that poses one scenario, whatever id is asked for."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-
-    def find(self, *_: object, **__: object) -> Scenario:
-        return self.scenario
 
 
 def prices_of(env: PolyGuardEnv, scenario: Scenario, seed: int = 9) -> dict[str, float]:
