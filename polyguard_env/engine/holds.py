@@ -63,18 +63,32 @@ def pause_harm(facts, st, k):
 
 
 @compiled
-def passes(facts, st, row, k):
-    """True when a finding ends with a pause of the drug of slot `k`: what it is about lasts no longer than that.
+def is_held(st, k):
+    """True for a drug that is withheld for now."""
+    return (st.holding >> np.int64(k)) & 1 == 1
 
-    A course that is held is as good as stopped.
+
+@compiled
+def ended_together(st, slots):
+    """Of the drugs of `slots`, bits of those a pause of which ends what they do to each other.
+
+    A short course, for one that is held is as good as stopped, and what may be paused while another of them is one.
     """
+    courses = slots & st.course
+    return courses | (slots & st.pausable if courses else np.int64(0))
+
+
+@compiled
+def ended_by(facts, st, row):
+    """Bits of the drugs a pause of which ends a finding: what it is about lasts no longer than that."""
     if sums_drugs(row):
-        return False
-    if (st.course >> np.int64(k)) & 1:
-        return True
+        return np.int64(0)
+    bits = ended_together(st, row.slots)
     if row.category == at.DRUG_DISEASE and row.what == at.CONDITION:
-        return hold_rule(facts, st.drug[k], at.SICK_DAY, row.b) >= 0
-    return meets_course(st, row.slots, k)
+        # Such a finding is about one drug.
+        if hold_rule(facts, st.drug[lowest(row.slots)], at.SICK_DAY, row.b) >= 0:
+            bits |= row.slots
+    return bits
 
 
 @compiled
@@ -87,36 +101,18 @@ def sums_drugs(row):
 
 
 @compiled
-def meets_course(st, slots, k):
-    """True when the drug of slot `k` may be paused and another of `slots` is a short course."""
-    return (st.pausable >> np.int64(k)) & 1 == 1 and slots & st.course & ~(np.int64(1) << np.int64(k)) != 0
-
-
-@compiled
 def holding_factor(facts, st, row):
     """What is left of a finding one of whose drugs is held, 0-1."""
-    left = 1.0
-    rest = np.int64(0) if sums_drugs(row) else row.slots & st.holding
-    while rest:
-        if passes(facts, st, row, lowest(rest)):
-            return 0.0
-        left = 1.0 - facts.parameters[HELD_SHARE]
-        rest &= rest - 1
-    return left
+    held = row.slots & st.holding
+    if held == 0 or sums_drugs(row):
+        return 1.0
+    return 0.0 if held & ended_by(facts, st, row) else 1.0 - facts.parameters[HELD_SHARE]
 
 
 @compiled
 def pair_factor(facts, st, slots):
-    """As `holding_factor`, of what two drugs do to each other."""
-    left = 1.0
-    rest = slots & st.holding
-    while rest:
-        k = lowest(rest)
-        if (st.course >> np.int64(k)) & 1 == 1 or meets_course(st, slots, k):
-            return 0.0
-        left = 1.0 - facts.parameters[HELD_SHARE]
-        rest &= rest - 1
-    return left
+    """As `holding_factor`, of what two drugs do to each other; one of them is held."""
+    return 0.0 if slots & st.holding & ended_together(st, slots) else 1.0 - facts.parameters[HELD_SHARE]
 
 
 @compiled
@@ -135,15 +131,9 @@ def note_passing(facts, st, w, count):
             continue
         if row.category == at.WITHDRAWAL or row.category == at.OMISSION:
             continue
-        helps = False
-        rest = row.slots & ~st.holding & ~st.course
-        while rest:
-            k = lowest(rest)
-            if passes(facts, st, row, k):
-                answered |= np.int64(1) << np.int64(k)
-                helps = True
-            rest &= rest - 1
-        if helps:
+        helping = ended_by(facts, st, row) & ~st.holding & ~st.course
+        answered |= helping
+        if helping:
             about |= row.slots
         else:
             lasting |= row.slots

@@ -15,6 +15,7 @@ from polyguard_env.engine.dynamics import (
     why_not_begin,
     why_not_on,
 )
+from polyguard_env.engine.holds import is_held
 from polyguard_env.engine.memory import copy_record, unite
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.rules import organ_limit, present, touches
@@ -167,12 +168,6 @@ def dose_moves(facts, sc, st, k, rows, m):
             m = put_on(facts, sc, st, rows, m, k, at.INCREASE, level)
     higher = np.round(dose * facts.parameters[RAISE], 4)
     return put_on(facts, sc, st, rows, m, k, at.INCREASE, higher) if higher <= row.dose_max else m
-
-
-@compiled
-def is_held(st, k):
-    """True for a drug that is withheld for now."""
-    return (st.holding >> np.int64(k)) & 1 == 1
 
 
 @compiled

@@ -7,7 +7,7 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
-from polyguard_env.engine.holds import holding_factor, pair_factor
+from polyguard_env.engine.holds import HELD_SHARE, holding_factor, is_held, pair_factor
 from polyguard_env.engine.memory import rename, unite
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.regimen import regimen_findings
@@ -29,7 +29,6 @@ from polyguard_env.engine.rules import (
 WEIGHT = PLACE["weight_minor"] - 1
 WITHDRAWAL = PLACE["withdrawal_minor"] - 1
 UNMONITORED, UNKNOWN, ENOUGH = PLACE["unmonitored"], PLACE["unknown"], PLACE["enough"]
-HELD_SHARE = PLACE["held_share"]
 
 
 @compiled
@@ -87,17 +86,20 @@ def lowest_dose(facts, sc, drug):
 
 @compiled
 def refresh_pairs(facts, st, k):
-    """Look up the interactions and duplications of one drug with every other."""
-    bit, held = np.int64(1) << np.int64(k), np.int64(0)
+    """Look up the interactions and duplications of a drug that has just come, with every other."""
     for other in range(st.n):
-        if other == k or not st.alive[other]:
-            continue
-        code = pair_code(facts, st.drug[k], st.drug[other])
-        if code:
-            st.pair[min(k, other), max(k, other)] = code
-            held |= np.int64(1) << np.int64(other)
-            st.links[other] |= bit
-    st.links[k] = held
+        if other != k and st.alive[other]:
+            link(facts, st, k, other)
+
+
+@compiled
+def link(facts, st, k, other):
+    """Look up what the drugs of two slots do to each other."""
+    code = pair_code(facts, st.drug[k], st.drug[other])
+    if code:
+        st.pair[min(k, other), max(k, other)] = code
+        st.links[k] |= np.int64(1) << np.int64(other)
+        st.links[other] |= np.int64(1) << np.int64(k)
 
 
 @compiled
@@ -148,11 +150,7 @@ def refresh_all(facts, sc, st, w):
             refresh_slot(facts, sc, st, k, w)
             for other in range(k):
                 if st.alive[other]:
-                    code = pair_code(facts, st.drug[k], st.drug[other])
-                    if code:
-                        st.pair[other, k] = code
-                        st.links[k] |= np.int64(1) << np.int64(other)
-                        st.links[other] |= np.int64(1) << np.int64(k)
+                    link(facts, st, k, other)
 
 
 @compiled
@@ -166,7 +164,7 @@ def share_treated(facts, st, k):
         share = min(1.0, st.dose[k] / st.initial[k])
     if st.floor[k] > 0:
         share = min(share, st.dose[k] / st.floor[k])
-    if (st.holding >> np.int64(k)) & 1:
+    if is_held(st, k):
         share *= 0.0 if (st.course >> np.int64(k)) & 1 else 1.0 - facts.parameters[HELD_SHARE]
     return share
 

@@ -296,9 +296,7 @@ def weigh(facts, st, row):
     weight = p[WEIGHT + row.severity]
     if row.category == at.INTERACTION:
         weight = left_of(facts, st, weight, row.measurement, row.monitor, row.reduce, row.slots)
-    if row.slots & st.holding:
-        weight *= holding_factor(facts, st, row)
-    return weight * tapering_factor(facts, st, row.slots)
+    return weight * holding_factor(facts, st, row) * tapering_factor(facts, st, row.slots)
 
 
 @compiled
