@@ -12,7 +12,7 @@ from polyguard_env.engine.dynamics import outcome, slot_of, untouched
 from polyguard_env.engine.holds import note_passing
 from polyguard_env.engine.memory import copier, copy_record
 from polyguard_env.engine.moves import fix_moves, kinds_on, moves_on
-from polyguard_env.engine.parameters import PLACE
+from polyguard_env.engine.parameters import PLACE, ROUNDING
 from polyguard_env.engine.picking import arrange, draw, pick, take
 from polyguard_env.engine.risk import list_findings
 
@@ -53,7 +53,6 @@ EVENED[at.WEB, at.STOP], EVENED[at.WEB, at.INCREASE] = 1.6, 0.3
 UNEVEN = 0.3
 # Drugs in the table of moves.
 ROWS = 2
-LEAST_WORTH = 1e-9
 # Bytes of a state: all before its table of pairs, and a row of that.
 PAIR = at.byte_of("pair")
 PAIR_ROW = at.SLOTS * at.i4().itemsize
@@ -222,7 +221,7 @@ def _clinical(facts, sc, st, w, chosen, stream):
     anchor, check, start = -1, -1, -1
     for i in range(fixes):
         kind = rows[i].kind
-        if not rows[i].priced or rows[i].worth <= LEAST_WORTH:
+        if not rows[i].priced or rows[i].worth <= ROUNDING:
             continue
         if kind == at.ORDER:
             if check < 0 or rows[i].worth > rows[check].worth:

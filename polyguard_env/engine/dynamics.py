@@ -7,9 +7,9 @@ import numpy as np
 from polyguard_env.engine import layout as at
 from polyguard_env.engine.bits import lowest
 from polyguard_env.engine.compiled import compiled
-from polyguard_env.engine.holds import forget_reasons, note_reasons, pause_harm
+from polyguard_env.engine.holds import forget_reasons, is_held, note_reasons, pause_harm
 from polyguard_env.engine.memory import meet
-from polyguard_env.engine.parameters import PLACE
+from polyguard_env.engine.parameters import PLACE, ROUNDING
 from polyguard_env.engine.risk import (
     WITHDRAWAL,
     assess,
@@ -43,7 +43,7 @@ def taper_in_force(facts, st, k):
     A drug that is held has been taken away at once already.
     """
     place = facts.drug[st.drug[k]].taper
-    if place < 0 or (st.holding >> np.int64(k)) & 1:
+    if place < 0 or is_held(st, k):
         return -1
     fraction = st.dose[k] / st.initial[k] if st.initial[k] > 0 else 1.0
     if fraction <= facts.parameters[SAFE_STOP] or st.days[k] < facts.taper[place].min_days:
@@ -166,7 +166,7 @@ def apply(facts, sc, st, kind, a, b, value, w):
         place = taper_in_force(facts, st, k)
         if place >= 0 and st.initial[k] > 0:
             cut = (st.dose[k] - value) / st.initial[k]
-            if cut > facts.taper[place].max_fraction + 1e-9:
+            if cut > facts.taper[place].max_fraction + ROUNDING:
                 _withdraw(facts, st, a, facts.taper[place].severity)
         st.last_from, st.last_dose = st.dose[k], value
         st.dose[k] = value
@@ -210,7 +210,7 @@ def _resume(facts, sc, st, days, w):
     if st.holding == 0 or sc.sub != at.LONGITUDINAL:
         return
     for k in range(st.n):
-        if (st.holding >> np.int64(k)) & 1:
+        if is_held(st, k):
             st.held[k] = max(0, st.held[k] - days)
             if st.held[k] == 0:
                 st.holding &= ~(np.int64(1) << np.int64(k))
@@ -338,7 +338,7 @@ def why_not_on(facts, sc, st, k, kind, value):
     """As `why_illegal`, of ending or holding a drug that is taken or changing its dose, given its slot."""
     if unknown(st, k):
         return at.ACTED_ON_UNKNOWN
-    if kind != at.STOP and (st.holding >> np.int64(k)) & 1:
+    if kind != at.STOP and is_held(st, k):
         return at.DRUG_HELD
     if kind == at.REDUCE or kind == at.INCREASE:
         row = facts.drug[st.drug[k]]

@@ -9,6 +9,8 @@ import numpy as np
 
 from polyguard_env.reward.columns import WEIGHTS
 
+# A difference up to this is rounding.
+ROUNDING = 1e-9
 DEFAULTS: dict[str, float] = {
     # Weight of a finding by severity, and of a withdrawal.
     "weight_minor": 0.2,
@@ -51,7 +53,7 @@ DEFAULTS: dict[str, float] = {
     "taper_end": 0.12,
     # Verdict.
     # A hair above 0.15, so that rounding does not decide a gain of exactly that.
-    "actionable": 0.15 + 1e-9,
+    "actionable": 0.15 + ROUNDING,
     "review_value": 0.3,
     "unsafe_gate": 0.1,
     "conduct_gate": 0.5,

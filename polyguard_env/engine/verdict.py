@@ -10,7 +10,7 @@ from polyguard_env.engine import layout as at
 from polyguard_env.engine.candidates import no_op
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.dynamics import slot_of, taper_in_force
-from polyguard_env.engine.parameters import PLACE
+from polyguard_env.engine.parameters import PLACE, ROUNDING
 from polyguard_env.reward.columns import COLUMNS, HIGH, LOW
 
 ACTIONABLE, UNSAFE_GATE, SEVERE_RELIEF = PLACE["actionable"], PLACE["unsafe_gate"], PLACE["severe_relief"]
@@ -20,8 +20,6 @@ MAX_KEEPS, NEEDLESS_GATE, CONDUCT_GATE = PLACE["max_keeps"], PLACE["needless_gat
     FORMAT, ALIGNMENT, LEGALITY, SAFETY, BURDEN, DISEASE, DOSING, ABSTENTION, EFFICIENCY, PROCESS, GROUNDING,
     ANTI_CHEAT, CALIBRATION,
 ) = range(len(COLUMNS))  # fmt: skip
-# A gain below this is rounding.
-NOTHING = 1e-9
 BACK_AND_FORTH = (1 << at.UNDONE_CHANGE) | (1 << at.ACTION_LOOP)
 
 
@@ -91,13 +89,13 @@ def looks_up(kind):
 @compiled
 def shows_nothing(row):
     """True for a look-up of what is known already, or of what nothing in the regimen hangs on."""
-    return looks_up(row.kind) and row.safety <= 1e-9
+    return looks_up(row.kind) and row.safety <= ROUNDING
 
 
 @compiled
 def needless(row):
     """True for a change of the regimen that gains nothing."""
-    return row.kind < at.ORDER and not no_op(row.kind) and row.worth <= NOTHING
+    return row.kind < at.ORDER and not no_op(row.kind) and row.worth <= ROUNDING
 
 
 @compiled
@@ -189,7 +187,7 @@ def judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns):
     best = st.candidate[st.best]
     regret = best.worth - row.worth
     reasons |= conduct(facts, sc, st, row)
-    if reasons & BACK_AND_FORTH and row.worth <= NOTHING:
+    if reasons & BACK_AND_FORTH and row.worth <= ROUNDING:
         return combine(facts, columns), reasons, True
     factor = gate_of(facts, st, row, best)
     if reasons & ~(np.int64(1) << np.int64(at.NEEDLESS_CHANGE)):
@@ -217,7 +215,7 @@ def explainable(row):
     """True when an action lessens a finding, so that facts shown to the agent speak for it."""
     if no_op(row.kind) or row.kind >= at.ORDER:
         return False
-    return row.safety > 1e-9 or row.dosing > 1e-9 or row.burden > 0.5
+    return row.safety > ROUNDING or row.dosing > ROUNDING or row.burden > 0.5
 
 
 @compiled

@@ -16,6 +16,8 @@ WITHDRAWAL_DAYS = 28
 SAFE_TO_STOP = 0.26
 LAST_STEP = 0.12
 LOW = 0.1
+# A difference up to this is rounding.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ def change(now: Situation, drug: str, dose: float, facts: Facts) -> None:
     """A dose is changed; a cut deeper than the taper rule allows in one step is withdrawal too."""
     taken = now.drugs[drug]
     rule = taper_due(drug, taken, facts)
-    if rule is not None and taken.dose - dose > float(rule["max_fraction_per_step"] or 1) * taken.initial + 1e-9:
+    if rule is not None and taken.dose - dose > float(rule["max_fraction_per_step"] or 1) * taken.initial + ROUNDING:
         now.withdrawals[drug] = (rule["severity"], WITHDRAWAL_DAYS)
     taken.dose = dose
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from polyguard_env.trust.second.dynamics import Case, Situation, after, key_of, same, taper_due
+from polyguard_env.trust.second.dynamics import ROUNDING, Case, Situation, after, key_of, same, taper_due
 from polyguard_env.trust.second.legality import breaches
 from polyguard_env.trust.second.risk import Risk, risk_of
 from polyguard_env.trust.second.tables import Facts
@@ -33,7 +33,7 @@ LOOKS = ("ORDER_MONITORING", "FETCH_EXTERNAL_EVIDENCE", "DECOMPOSE_NEW_DRUG")
 LASTING = ("STOP_DRUG", "TAPER_DRUG", "REDUCE_DOSE", "SUBSTITUTE_DRUG", "RECOMMEND_ALTERNATIVE")
 LASTING_COST = 0.5
 DOSES = {"INCREASE_DOSE", "REDUCE_DOSE"}
-WORTH_DOING = 0.15 + 1e-9
+WORTH_DOING = 0.15 + ROUNDING
 Move = tuple[str, tuple[str, ...]]
 
 
@@ -116,7 +116,7 @@ class Board:
     def best(self) -> list[int]:
         """Places of the legal options worth most, ties within rounding."""
         most = max(option.worth for option in self.options)
-        return [place for place, option in enumerate(self.options) if option.worth >= most - 1e-9]
+        return [place for place, option in enumerate(self.options) if option.worth >= most - ROUNDING]
 
     def judge(self, place: int, best: int, confidence: float | None, cited: int = 0, hits: int = 0) -> Judged:
         """The price of choosing an option, `best` being the option it is measured by."""
@@ -126,7 +126,7 @@ class Board:
         if option.broken:
             return priced(columns | {"anti_cheat_score": 0.25}, option.broken)
         reasons = self.reasons(option)
-        if reasons & {"undone_change", "repeated_action_loop"} and option.worth <= 1e-9:
+        if reasons & {"undone_change", "repeated_action_loop"} and option.worth <= ROUNDING:
             return priced(columns, reasons)
         regret = top.worth - option.worth
         gate = self.gate(option, top, reasons)
@@ -134,7 +134,7 @@ class Board:
         should = self.gain <= WORTH_DOING and self.risk.severe > 0
         abstention = closeness(0.0) if asked and should else closeness(-regret) * (0.5 if asked else 1.0)
         stated = 0.5 if confidence is None else confidence
-        explains = option.changes and (option.safety > 1e-9 or option.dosing > 1e-9 or option.burden > 0.5)
+        explains = option.changes and (option.safety > ROUNDING or option.dosing > ROUNDING or option.burden > 0.5)
         grounded = hits / cited if cited and explains else float(not cited and not explains)
         gated = {
             "safety_delta_score": closeness(option.safety - top.safety),
@@ -165,7 +165,7 @@ class Board:
         (action, targets), now = option.move, self.now
         found = set()
         actionable = self.gain > WORTH_DOING
-        shows_nothing = action in LOOKS and option.safety <= 1e-9
+        shows_nothing = action in LOOKS and option.safety <= ROUNDING
         if (action in IDLE or shows_nothing) and actionable and self.risk.severe:
             found.add("unsafe_no_op")
             if action != "FINISH" and now.step + 1 >= self.case.budget:
@@ -191,7 +191,7 @@ class Board:
             dose = float(targets[1])
             if dose >= now.last_from if action == "INCREASE_DOSE" else dose <= now.last_from:
                 found.add("undone_change")
-        if option.changes and option.worth <= 1e-9:
+        if option.changes and option.worth <= ROUNDING:
             found.add("needless_change")
         return found
 
