@@ -8,18 +8,17 @@ from functools import lru_cache
 import numpy as np
 
 from polyguard_env.engine import layout as at
+from polyguard_env.engine.meeting import edges_of, mechanisms_of, near_and_foreign
 from polyguard_env.engine.parameters import PLACE, parameter_vector, weight_vector
-from polyguard_env.engine.tabulating import hashed, mark, number_of, rows_of
+from polyguard_env.engine.tabulating import hashed, number_of, rows_of
 from polyguard_env.engine.vocabularies import KIDNEY, conditions_of, measurements_of, tokens_of
-from polyguard_env.environment.roles import roles_explain
-from polyguard_env.environment.splits import pair_split_of
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.formulary import split as cells
 from polyguard_env.knowledge.schema import SEVERITY_RANK, Rule
 from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.organs import CHILD_PUGH_RANK
-from polyguard_env.risk.review import MONITOR_FOR_MECHANISM, rule_index
+from polyguard_env.risk.review import rule_index
 
 ACTIONS = {"avoid": 0, "reduce": 1, "monitor": 2}
 COMMON_USE = 0.5
@@ -53,6 +52,7 @@ class FactTable:
         self.kidney = 1 << self.measurement_at[KIDNEY[0]]
         self.tokens = tokens_of(knowledge)
         self.token_at = {name: place for place, name in enumerate(self.tokens)}
+        self.mechanisms = mechanisms_of(knowledge)
         self.genes: dict[str, int] = {}
         self.phenotypes: dict[str, int] = {}
         self.rules: list[Rule] = []
@@ -145,10 +145,11 @@ class FactTable:
         burden = self._burden(table)
         parameters = self._parameters()
         duplicate, duplicate_rule, exception = self._duplicates(table)
-        edge, keys, values = self._edges()
+        edge, ends = edges_of(index, self.drug_at, self.mechanisms, self.measurement_at)
+        keys, values = hashed(ends[:, 0] * len(drugs) + ends[:, 1])
         omission = self._omissions()
         hyper, lacking = self._hyper(table)
-        number, foreign, near = self._pairs(table, edge, duplicate)
+        number, foreign, near = near_and_foreign(table, edge, ends, duplicate)
         words = np.zeros((len(self._masks), at.TOKEN_WORDS), dtype=np.int64)
         for members, place in self._masks.items():
             words[place] = self.token_words(self.tokens[token] for token in members)
@@ -356,56 +357,6 @@ class FactTable:
                     )
                 )
         return rows_of(rows, at.TAPER_RULE), places
-
-    def _pairs(
-        self, table: np.ndarray, edge: np.ndarray, duplicate: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Numbers of profiled drugs (else -1), and by number bits of others.
-
-        Returns:
-            The numbers; by split and number, the drugs that one may not meet there; by number, the drugs that may
-            interact with one or duplicate it.
-        """
-        number = np.where(table["profiled"] == 1, np.cumsum(table["profiled"], dtype=np.int32) - 1, -1).astype(np.int32)
-        count = int(table["profiled"].sum())
-        foreign = np.zeros((len(at.SPLIT) * count, count // 63 + 1), dtype=np.int64)
-        near = np.zeros((count, count // 63 + 1), dtype=np.int64)
-        pairs, held = number[self._ends], edge["split"][: len(self._ends)]
-        for split in at.SPLIT.values():
-            mark(foreign, pairs[(held >= 0) & (held != split)], split * count)
-        mark(near, pairs[(pairs >= 0).all(axis=1)], 0)
-        members: dict[int, list[int]] = {}
-        for place in np.flatnonzero(number >= 0):
-            for row in range(*table["duplicate"][place]):
-                members.setdefault(int(duplicate["rule"][row]), []).append(int(number[place]))
-        for drugs in members.values():
-            mark(near, np.array([(a, b) for a in drugs for b in drugs if a < b], dtype=np.int64).reshape(-1, 2), 0)
-        return number, foreign, near
-
-    def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Edges in table order, and a hash from pairs to them."""
-        frame = self.index.knowledge.interactions()
-        self.mechanisms = sorted(set(frame["mechanism"]))
-        mechanism_at = {name: place for place, name in enumerate(self.mechanisms)}
-        edge = np.zeros(len(frame), dtype=at.EDGE)
-        first, second = frame["drug_a"].to_list(), frame["drug_b"].to_list()
-        severity, mechanism = frame["severity"].to_list(), frame["mechanism"].to_list()
-        management = frame["management"].to_list()
-        self._ends = np.array(
-            [(self.drug_at[a], self.drug_at[b]) for a, b in zip(first, second, strict=True)], dtype=np.int64
-        ).reshape(-1, 2)
-        keys = self._ends[:, 0] * len(self.drugs) + self._ends[:, 1]
-        profile = self.index.profile
-        for place, (a, b) in enumerate(zip(first, second, strict=True)):
-            term = management[place].partition(":")[0].strip()
-            one, other = profile(a), profile(b)
-            edge[place] = (
-                SEVERITY_RANK[severity[place]], mechanism_at[mechanism[place]], term == "reduce_dose",
-                term == "monitor", self.measurement_at.get(MONITOR_FOR_MECHANISM.get(mechanism[place], ""), -1),
-                bool(one and other and roles_explain(mechanism[place], one, other)),
-                at.SPLIT[pair_split_of(a, b, mechanism[place])] if one and other else -1,
-            )  # fmt: skip
-        return edge, *hashed(keys)
 
 
 @lru_cache(maxsize=4)

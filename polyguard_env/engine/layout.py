@@ -119,8 +119,7 @@ DRUG = np.dtype(
     align=True,
 )  # fmt: skip
 EDGE = np.dtype(
-    [("severity", i1), ("mechanism", i2), ("reduce", i1), ("monitor", i1), ("measurement", i2), ("explained", i1),
-     ("split", i1)]
+    [("severity", i1), ("mechanism", i2), ("reduce", i1), ("monitor", i1), ("measurement", i2), ("split", i1)]
 )  # fmt: skip
 ORGAN_RULE = np.dtype(
     [("measure", i1), ("action", i1), ("severity", i1), ("threshold", f8), ("floor", f8), ("limit", f8), ("rule", i4)]
