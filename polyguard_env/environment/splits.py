@@ -36,8 +36,3 @@ def pair_split(a: str, b: str, index: RuleIndex) -> str | None:
 def pair_split_of(a: str, b: str, mechanism: str) -> str:
     """The split of an interacting pair whose mechanism is known."""
     return "holdout" if mechanism in UNSEEN_MECHANISMS else hashed_split(a, b)
-
-
-def interaction_allowed(a: str, b: str, split: str, index: RuleIndex) -> bool:
-    """True when a scenario of `split` may hold both drugs."""
-    return pair_split(a, b, index) in (None, split)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,9 +124,3 @@ def means(episodes: pd.DataFrame, seed: int) -> dict[str, dict[str, Any]]:
         low, high = bootstrap_interval(rewards, seed)
         found[str(name)] = {"reward": float(np.mean(rewards)), "ci": [low, high], "episodes": len(rewards)}
     return found
-
-
-def cell_means(episodes: pd.DataFrame, seed: int) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    """`means` of each sub-environment and difficulty."""
-    groups: Sequence[Any] = list(episodes.groupby(["sub_environment", "difficulty"], sort=False))
-    return {(str(key[0]), str(key[1])): means(frame, seed) for key, frame in groups}

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 
 KNOWLEDGE = Path(__file__).resolve().parents[2] / "knowledge"
 RANK = {"minor": 1, "moderate": 2, "major": 3, "contraindicated": 4}
-QT_LEVELS = ("conditional", "possible", "known")
 Row = dict[str, str]
 
 
