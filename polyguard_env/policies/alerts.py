@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from polyguard_env.environment.messages import PolyGuardObservation
+from polyguard_env.environment.pool import ILLNESSES
 
 ALERTS = Path(__file__).with_name("alerts.csv")
 WEIGHT = {"minor": 0.2, "moderate": 1.0, "major": 3.0, "contraindicated": 6.0}
@@ -23,8 +24,8 @@ GRADED_PAIRS = {"bleeding": (5, 3.0), "serotonergic": (4, 3.0), "hyperkalaemia":
 ONE_SEDATIVE_PAIR = 0.9
 ENZYME_PAIR, SENSITIVE_PAIR = 1.0, 2.2
 OWN_CLEARANCE, OWN_KIDNEY = 30.0, 0.6
-# Acute illnesses in which drugs with such a role are withheld, and what one that is not alarms.
-ILLNESSES, ILL = ("acute_dehydration", "acute_kidney_injury"), 3.0
+# What a drug alarms that is withheld in acute illness, while the person has one.
+ILL = 3.0
 LOAD_OF_SEDATIVE, LOAD_OF_ACB, LOAD_OF_DRUG = 0.4, 0.25, 0.05
 
 

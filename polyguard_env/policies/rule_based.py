@@ -9,7 +9,8 @@ from typing import Any
 
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction, PolyGuardObservation
-from polyguard_env.policies.alerts import ILL, ILLNESSES, alerts_by_drug, codes, dose_range, pair_alert
+from polyguard_env.environment.pool import ILLNESSES
+from polyguard_env.policies.alerts import ILL, alerts_by_drug, codes, dose_range, pair_alert
 from polyguard_env.policies.policy import Policy, answer
 
 Alerts = dict[str, dict[str, float]]
