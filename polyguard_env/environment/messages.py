@@ -41,8 +41,10 @@ M = TypeVar("M", bound=Message)
 _FIELDS: dict[type[Message], set[str]] = {}
 # Where a message keeps its values, past any property of that name.
 _VALUES: Any = BaseModel.__dict__["__dict__"]
-# Under which name an observation keeps how to write the rest of its values.
-# No name an attribute could have: what writes the rest knows more than it shows.
+# Fields of an observation that take most of its time to write.
+WRITTEN_LATER = ("patient", "regimen", "candidates", "text")
+# Under which name an observation keeps how to write them. No name an attribute could have: what writes them knows more
+# than it shows.
 _REST = "\0rest"
 
 
@@ -154,8 +156,7 @@ class PolyGuardObservation(Message):
             rest: gives these; called once at most, when one of them is first read.
         """
         values[_REST] = rest
-        observation = trusted(cls, values)
-        return observation
+        return trusted(cls, values)
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
@@ -178,10 +179,6 @@ class PolyGuardObservation(Message):
             if name in WRITTEN_LATER and name in (values := self.__dict__):
                 return values[name]
             return super().__getattr__(name)
-
-
-# Fields of an observation that take most of its time to write.
-WRITTEN_LATER = ("patient", "regimen", "candidates", "text")
 
 
 class PolyGuardState(Message):
