@@ -7,34 +7,18 @@ roles longest, so that no role that an answer needs is lost. `wording.full_text`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import Offered
-from polyguard_env.environment.observed import (
-    KIDNEY,
-    Shown,
-    drug_word,
-    facts_of,
-    measurement_word,
-)
+from polyguard_env.environment.observed import Shown, facts_of
+from polyguard_env.environment.person_line import person_key, person_line
+from polyguard_env.environment.pieces import KEPT, Piece, estimated_tokens, measured
 from polyguard_env.risk.index import RuleIndex
 
 SYSTEM_PROMPT = "Pick the safest next action for this older patient. Answer with one option, copied."
-# Outside these a value is marked low or high in the text: a display choice of this project (2026) for older adults. The
-# published reference ranges are in `measurements*.csv`, with their sources.
-ABNORMAL = {
-    "potassium": (3.5, 5.0, "K"),
-    "sodium": (135.0, 146.0, "Na"),
-    "inr": (0.0, 3.0, "INR"),
-    "qtc": (300.0, 460.0, "QTc"),
-    "heart_rate": (55.0, 100.0, "HR"),
-    "systolic_bp": (110.0, 160.0, "BP"),
-    "haemoglobin": (11.0, 18.0, "Hb"),
-}
 # By level of detail: conditions named; roles of drugs that options act on, and of others; words of a passage.
 DETAIL_LEVELS = (
     (4, 6, 6, 22), (4, 5, 5, 14), (3, 5, 4, 10), (3, 4, 3, 8), (2, 4, 2, 6), (2, 3, 2, 6), (1, 3, 1, 5), (1, 2, 1, 4),
@@ -48,25 +32,10 @@ LONG_REGIMEN, BARE_LEVEL, BRIEF_LEVEL, COUNT_LEVEL, SHORT_LEVEL = 7, 2, 3, 8, 9
 KEPT_CODES = ("taper", "pause", "sickday", "NTI")
 EVIDENCE_SHOWN = 2
 TOKEN_LIMIT = 188
-TOKEN = re.compile(r"[A-Za-z]+| ?[0-9]|[^A-Za-z0-9 ]")
-LETTERS_PER_TOKEN = 4
-KEPT = 50_000
 # Of one state of knowledge: lines above the options.
 MOST_LINES = 32
 
-Piece = tuple[str, int]
 DrugKey = tuple[str, str, float, str, str | None, bool, str, bool, bool, bool]
-PersonKey = tuple[Any, ...]
-
-
-@lru_cache(maxsize=KEPT)
-def estimated_tokens(text: str) -> int:
-    """Tokens a small language model's tokenizer makes of a compact text, from letters, digits and signs.
-
-    A little above the measured count on average; the tests hold it against the embedded tokenizer. Counts add up over
-    lines, with one for each line break.
-    """
-    return sum(-(-len(piece) // LETTERS_PER_TOKEN) if piece.isalpha() else len(piece) for piece in TOKEN.findall(text))
 
 
 def compact_text(
@@ -107,7 +76,7 @@ class Rendering:
         self._index = index
         self._pool = scenario.sub_environment == "BANDIT_MINING"
         style = "pool" if self._pool else "range" if scenario.sub_environment == "PRECISION_DOSING" else ""
-        self._person = _person(_person_key(patient, state, scenario), index)
+        self._person = person_line(person_key(patient, state, scenario), index)
         self._rows: list[tuple[DrugKey, _Told]] = []
         for entry in regimen:
             key = (
@@ -206,15 +175,11 @@ def _told(key: DrugKey, style: str, index: RuleIndex) -> _Told:
     return _Told(key, style, index)
 
 
-def _measured(text: str) -> Piece:
-    return text, estimated_tokens(text)
-
-
 @lru_cache(maxsize=KEPT)
 def _passage(year: str, text: str, words: int) -> Piece:
     parts = text.split()
     short = " ".join(parts[:words]) + ("…" if len(parts) > words else "")
-    return _measured(f"Evidence {year}: {short}" if year else short)
+    return measured(f"Evidence {year}: {short}" if year else short)
 
 
 _BITS: dict[str, int] = {}
@@ -262,7 +227,7 @@ def _brief(key: DrugKey, meeting: int, most: int, index: RuleIndex) -> Piece:
     if not key[7]:
         return _drug(key, most, "", index)
     codes = [code for code in _codes(key[0], index) if _bits([_stem(code)]) & meeting][:most]
-    return _measured(f"{key[1]}: {' '.join(codes)}" if codes else key[1])
+    return measured(f"{key[1]}: {' '.join(codes)}" if codes else key[1])
 
 
 @lru_cache(maxsize=KEPT)
@@ -275,7 +240,7 @@ def _drug(key: DrugKey, most: int, style: str, index: RuleIndex, short: bool = F
     """
     drug_id, name, dose, unit, indication, tapering, product, known, held, course = key
     if unit == "product":
-        return _measured(f"{name}: new product, ingredients unknown")
+        return measured(f"{name}: new product, ingredients unknown")
     # Pieces whose tokens add up: each but the first begins with a space or a sign.
     pieces = [name]
     if style != "pool":
@@ -309,95 +274,3 @@ def _roles(drug_id: str, most: int, style: str, index: RuleIndex) -> str:
     if style != "pool":
         shown += [code for code in codes if code in KEPT_CODES and (code != "NTI" or style == "range")]
     return f"{line}: {' '.join(shown)}" if shown else line
-
-
-def _person_key(patient: Mapping[str, Any], state: Shown, scenario: Scenario) -> PersonKey:
-    """All that the person's line is made of."""
-    measurements = patient["measurements"]
-    name = scenario.sub_environment
-    return (
-        patient["age"], patient["sex"], patient["crcl"], patient["weight"] if name == "PRECISION_DOSING" else 0,
-        patient["frailty"] if name == "LONGITUDINAL_DEPRESCRIBING" else 0, patient["falls"] > 0, patient["child_pugh"],
-        tuple([(key, measurements[key]) for key in ABNORMAL if key in measurements]), tuple(patient["conditions"]),
-        None if patient["allergies"] is None else tuple(patient["allergies"]), tuple(patient["genotype"].items()),
-        state.hidden, tuple(sorted(state.withdrawals)),
-    )  # fmt: skip
-
-
-class _Person:
-    """The person's line, of pieces whose tokens add up, by how many conditions are named.
-
-    Every piece begins with a space or a sign, so that no word or number reaches over two of them.
-    """
-
-    __slots__ = ("_conditions", "_head", "_tail", "_told")
-
-    def __init__(self, key: PersonKey, index: RuleIndex) -> None:
-        age, sex, crcl, weight, frailty, falls, child, values, held, allergies, genes, hidden, withdrawals = key
-        head = [f"{age}{sex}"]
-        if weight:
-            head.append(f" {weight}kg")
-        head.append(" CrCl ?" if crcl is None else f" CrCl {crcl}")
-        for name, value in values:
-            low, high, label = ABNORMAL[name]
-            if not low <= value <= high:
-                head.append(f" {label} {value:g}")
-        if falls:
-            head.append(" falls")
-        if frailty:
-            head.append(f" frailty {frailty}")
-        if child:
-            head.append(f" Child {child}")
-        head += [f" {gene} {phenotype.replace('_', ' ')}" for gene, phenotype in genes]
-        self._head = head
-        self._conditions = [f", {name}" for _, _, _, name in sorted([_ranked(name, index) for name in held])]
-        if self._conditions:
-            self._conditions[0] = f";{self._conditions[0][1:]}"
-        tail = []
-        if allergies:
-            tail.append("; allergy " + ", ".join(drug_word(name) for name in allergies[:3]))
-        missing = [word for name in hidden if (word := _missing_word(name))]
-        if missing:
-            tail.append("; unknown " + ", ".join(dict.fromkeys(missing)))
-        if withdrawals:
-            tail.append("; withdrawal " + ", ".join(drug_word(name) for name in withdrawals))
-        self._tail = tail
-        self._told: dict[int, Piece] = {}
-
-    def naming(self, most: int) -> Piece:
-        """The line with so many conditions at most."""
-        found = self._told.get(most)
-        if found is None:
-            pieces = [*self._head, *self._conditions[:most], *self._tail]
-            found = self._told[most] = "".join(pieces), sum([estimated_tokens(piece) for piece in pieces])
-        return found
-
-
-@lru_cache(maxsize=KEPT)
-def _person(key: PersonKey, index: RuleIndex) -> _Person:
-    return _Person(key, index)
-
-
-@lru_cache(maxsize=KEPT)
-def _ranked(condition: str, index: RuleIndex) -> tuple[bool, float, str, str]:
-    """A condition's place among others, those that speak strongly against some drug first, and its short name."""
-    return condition not in _against(index), -index.priority(condition), condition, index.short(condition)
-
-
-def _missing_word(name: str) -> str:
-    """How the person's line calls what is hidden; drugs and products say so on their own lines."""
-    if name in KIDNEY:
-        return "kidney function"
-    if name.startswith(("facts:", "product:")):
-        return ""
-    return "chart" if name == "allergies" or name.startswith("indication:") else measurement_word(name)
-
-
-@lru_cache(maxsize=4)
-def _against(index: RuleIndex) -> frozenset[str]:
-    """Conditions that speak strongly against some drug: they are named first."""
-    return frozenset(
-        rule.fields["condition"]
-        for rule in index.knowledge.rules("drug_disease")
-        if rule.severity in ("major", "contraindicated")
-    )

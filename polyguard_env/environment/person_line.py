@@ -1,0 +1,119 @@
+"""The person's line of a compact text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from polyguard_env.environment.episode import Scenario
+from polyguard_env.environment.observed import KIDNEY, Shown, drug_word, measurement_word
+from polyguard_env.environment.pieces import KEPT, Piece, estimated_tokens
+from polyguard_env.risk.index import RuleIndex
+
+# Outside these a value is marked low or high in the text: a display choice of this project (2026) for older adults. The
+# published reference ranges are in `measurements*.csv`, with their sources.
+ABNORMAL = {
+    "potassium": (3.5, 5.0, "K"),
+    "sodium": (135.0, 146.0, "Na"),
+    "inr": (0.0, 3.0, "INR"),
+    "qtc": (300.0, 460.0, "QTc"),
+    "heart_rate": (55.0, 100.0, "HR"),
+    "systolic_bp": (110.0, 160.0, "BP"),
+    "haemoglobin": (11.0, 18.0, "Hb"),
+}
+
+PersonKey = tuple[Any, ...]
+
+
+def person_key(patient: Mapping[str, Any], state: Shown, scenario: Scenario) -> PersonKey:
+    """All that the person's line is made of."""
+    measurements = patient["measurements"]
+    name = scenario.sub_environment
+    return (
+        patient["age"], patient["sex"], patient["crcl"], patient["weight"] if name == "PRECISION_DOSING" else 0,
+        patient["frailty"] if name == "LONGITUDINAL_DEPRESCRIBING" else 0, patient["falls"] > 0, patient["child_pugh"],
+        tuple([(key, measurements[key]) for key in ABNORMAL if key in measurements]), tuple(patient["conditions"]),
+        None if patient["allergies"] is None else tuple(patient["allergies"]), tuple(patient["genotype"].items()),
+        state.hidden, tuple(sorted(state.withdrawals)),
+    )  # fmt: skip
+
+
+class PersonLine:
+    """The person's line, of pieces whose tokens add up, by how many conditions are named.
+
+    Every piece begins with a space or a sign, so that no word or number reaches over two of them.
+    """
+
+    __slots__ = ("_conditions", "_head", "_tail", "_told")
+
+    def __init__(self, key: PersonKey, index: RuleIndex) -> None:
+        age, sex, crcl, weight, frailty, falls, child, values, held, allergies, genes, hidden, withdrawals = key
+        head = [f"{age}{sex}"]
+        if weight:
+            head.append(f" {weight}kg")
+        head.append(" CrCl ?" if crcl is None else f" CrCl {crcl}")
+        for name, value in values:
+            low, high, label = ABNORMAL[name]
+            if not low <= value <= high:
+                head.append(f" {label} {value:g}")
+        if falls:
+            head.append(" falls")
+        if frailty:
+            head.append(f" frailty {frailty}")
+        if child:
+            head.append(f" Child {child}")
+        head += [f" {gene} {phenotype.replace('_', ' ')}" for gene, phenotype in genes]
+        self._head = head
+        self._conditions = [f", {name}" for _, _, _, name in sorted([_ranked(name, index) for name in held])]
+        if self._conditions:
+            self._conditions[0] = f";{self._conditions[0][1:]}"
+        tail = []
+        if allergies:
+            tail.append("; allergy " + ", ".join(drug_word(name) for name in allergies[:3]))
+        missing = [word for name in hidden if (word := _missing_word(name))]
+        if missing:
+            tail.append("; unknown " + ", ".join(dict.fromkeys(missing)))
+        if withdrawals:
+            tail.append("; withdrawal " + ", ".join(drug_word(name) for name in withdrawals))
+        self._tail = tail
+        self._told: dict[int, Piece] = {}
+
+    def naming(self, most: int) -> Piece:
+        """The line with so many conditions at most."""
+        found = self._told.get(most)
+        if found is None:
+            pieces = [*self._head, *self._conditions[:most], *self._tail]
+            found = self._told[most] = "".join(pieces), sum([estimated_tokens(piece) for piece in pieces])
+        return found
+
+
+@lru_cache(maxsize=KEPT)
+def person_line(key: PersonKey, index: RuleIndex) -> PersonLine:
+    """The line of a person, remembered."""
+    return PersonLine(key, index)
+
+
+@lru_cache(maxsize=KEPT)
+def _ranked(condition: str, index: RuleIndex) -> tuple[bool, float, str, str]:
+    """A condition's place among others, those that speak strongly against some drug first, and its short name."""
+    return condition not in _against(index), -index.priority(condition), condition, index.short(condition)
+
+
+def _missing_word(name: str) -> str:
+    """How the person's line calls what is hidden; drugs and products say so on their own lines."""
+    if name in KIDNEY:
+        return "kidney function"
+    if name.startswith(("facts:", "product:")):
+        return ""
+    return "chart" if name == "allergies" or name.startswith("indication:") else measurement_word(name)
+
+
+@lru_cache(maxsize=4)
+def _against(index: RuleIndex) -> frozenset[str]:
+    """Conditions that speak strongly against some drug: they are named first."""
+    return frozenset(
+        rule.fields["condition"]
+        for rule in index.knowledge.rules("drug_disease")
+        if rule.severity in ("major", "contraindicated")
+    )

@@ -1,0 +1,28 @@
+"""Pieces of a compact text and the tokens they take."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+TOKEN = re.compile(r"[A-Za-z]+| ?[0-9]|[^A-Za-z0-9 ]")
+LETTERS_PER_TOKEN = 4
+# Pieces of each kind that are remembered.
+KEPT = 50_000
+
+Piece = tuple[str, int]
+
+
+@lru_cache(maxsize=KEPT)
+def estimated_tokens(text: str) -> int:
+    """Tokens a small language model's tokenizer makes of a compact text, from letters, digits and signs.
+
+    A little above the measured count on average; the tests hold it against the embedded tokenizer. Counts add up over
+    lines, with one for each line break.
+    """
+    return sum(-(-len(piece) // LETTERS_PER_TOKEN) if piece.isalpha() else len(piece) for piece in TOKEN.findall(text))
+
+
+def measured(text: str) -> Piece:
+    """A text with its tokens."""
+    return text, estimated_tokens(text)
