@@ -52,14 +52,14 @@ def test_the_onc_rules_expanded_to_drugs_are_major_or_worse(knowledge: Knowledge
 
 
 def test_pairs_known_as_severe_are_major_or_worse(knowledge: KnowledgeBase) -> None:
-    assert share(grades(knowledge, "severe.txt"), SEVERE) >= 0.95
+    assert share(grades(knowledge, "severe.txt"), SEVERE) >= 0.98
 
 
 @pytest.mark.parametrize(
     ("name", "least"),
     [
-        ("severe_again.txt", 0.97), ("severe_specialist.txt", 0.95), ("severe_crossed.txt", 0.88),
-        ("severe_held_out.txt", 0.96), ("severe_drugwise.txt", 0.91),
+        ("severe_again.txt", 0.99), ("severe_specialist.txt", 0.97), ("severe_crossed.txt", 0.90),
+        ("severe_held_out.txt", 0.99), ("severe_drugwise.txt", 0.91),
     ],
 )  # fmt: skip
 def test_later_lists_of_severe_pairs_are_major_or_worse(knowledge: KnowledgeBase, name: str, least: float) -> None:
@@ -68,7 +68,7 @@ def test_later_lists_of_severe_pairs_are_major_or_worse(knowledge: KnowledgeBase
 
 def test_pairs_not_worth_interrupting_for_are_seldom_contraindicated(knowledge: KnowledgeBase) -> None:
     found = grades(knowledge, "low_priority.txt")
-    assert share(found, ("contraindicated",)) <= 0.05
+    assert share(found, ("contraindicated",)) == 0.0
     assert share(found, SEVERE) <= 0.10
 
 
@@ -87,8 +87,8 @@ def test_the_grades_follow_ddinter(knowledge: KnowledgeBase) -> None:
 @pytest.mark.parametrize("name", ["harmless.txt", "harmless_again.txt"])
 def test_harmless_pairs_are_seldom_flagged(knowledge: KnowledgeBase, name: str) -> None:
     found = grades(knowledge, name)
-    assert share(found, SEVERE) <= 0.01
-    assert share(found, ("minor", "moderate", *SEVERE)) <= 0.05
+    assert share(found, SEVERE) == 0.0
+    assert share(found, ("minor", "moderate", *SEVERE)) <= 0.03
 
 
 def test_the_formulary_covers_what_is_dispensed(knowledge: KnowledgeBase) -> None:
@@ -100,4 +100,4 @@ def test_the_formulary_covers_what_is_dispensed(knowledge: KnowledgeBase) -> Non
         if not (ids := knowledge.resolve_all(name)) or any(knowledge.drugs[d].profile is None for d in ids)
     ]
     print(f"\n{len(names) - len(missing)} of {len(names)} dispensed medicines; without a profile: {missing}")
-    assert len(missing) <= 0.03 * len(names)
+    assert len(missing) <= 3
