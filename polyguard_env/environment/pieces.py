@@ -17,8 +17,8 @@ Piece = tuple[str, int]
 def estimated_tokens(text: str) -> int:
     """Tokens a small language model's tokenizer makes of a compact text, from letters, digits and signs.
 
-    A little above the measured count on average; the tests hold it against the embedded tokenizer. Counts add up over
-    lines, with one for each line break.
+    An estimate; `docs/environment.md` says how many observations the embedded model's tokenizer makes longer. Counts
+    add up over lines, with one for each line break.
     """
     return sum(-(-len(piece) // LETTERS_PER_TOKEN) if piece.isalpha() else len(piece) for piece in TOKEN.findall(text))
 
