@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 
 from polyguard_env.environment.env import PolyGuardEnv
-from polyguard_env.environment.messages import Candidate, PolyGuardAction, trusted
+from polyguard_env.environment.messages import PolyGuardAction
 from polyguard_env.environment.observed import known_patient, known_regimen
 from polyguard_env.environment.reading import read_answer
 from polyguard_env.environment.render import compact_text
+from polyguard_env.environment.telling import in_words
 from polyguard_env.reward.columns import COLUMNS, channels
 
 CALLS = 20
@@ -33,24 +34,10 @@ def at_start(env: PolyGuardEnv, scenario_id: str, seed: int) -> dict[str, float]
     patient, regimen = known_patient(shown, scenario), known_regimen(shown, scenario, index)
     columns = dict.fromkeys(COLUMNS, 0.5)
 
-    def in_words() -> list[Candidate]:
-        return [
-            trusted(
-                Candidate,
-                {
-                    "candidate_id": f"c{number}",
-                    "action_type": words.action_type,
-                    "targets": [*words.targets],
-                    "text": words.text,
-                },
-            )
-            for number, words in zip(*episode.offers(), strict=True)
-        ]
-
     work: dict[str, Callable[[], object]] = {
         "typed action": lambda: PolyGuardAction(candidate_id=action.candidate_id, confidence=0.5),
         "answer read": lambda: read_answer(action, [candidate.candidate_id for candidate in held], held),
-        "candidates in words": in_words,
+        "candidates in words": lambda: in_words(episode.on_offer()),
         "what shows of the state": episode.shown,
         "regimen as known": lambda: known_regimen(shown, scenario, index),
         "compact text": lambda: compact_text(patient, regimen, held, shown, scenario, index),

@@ -188,11 +188,6 @@ class Episode:
         """True when a candidate of this step is legal."""
         return self._reason[choice] == 0
 
-    def offers(self) -> tuple[list[int], list[Words]]:
-        """Number and words of each candidate."""
-        found = self.on_offer()
-        return found.numbers, found.words
-
     def on_offer(self) -> Offers:
         """The candidates of this step; none once the episode has ended."""
         n = 0 if self.ended else self._offered[0]

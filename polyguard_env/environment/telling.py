@@ -171,24 +171,28 @@ class Telling:
 
 def _rest(offers: Offers, standing: Standing, evidence: list[dict[str, Any]]) -> dict[str, Any]:
     """The fields of an observation that are written later."""
-    words = offers.words
     return {
         "patient": standing.patient(),
         "regimen": standing.regimen(),
-        "candidates": [
-            trusted(
-                Candidate,
-                {
-                    "candidate_id": name,
-                    "action_type": offer.action_type,
-                    "targets": [*offer.targets],
-                    "text": offer.text,
-                },
-            )
-            for name, offer in zip(offers.ids, words, strict=True)
-        ],
-        "text": standing.rendering.text(words, evidence),
+        "candidates": in_words(offers),
+        "text": standing.rendering.text(offers.words, evidence),
     }
+
+
+def in_words(offers: Offers) -> list[Candidate]:
+    """Candidates as an observation has them, without a check of their values."""
+    return [
+        trusted(
+            Candidate,
+            {
+                "candidate_id": name,
+                "action_type": offer.action_type,
+                "targets": [*offer.targets],
+                "text": offer.text,
+            },
+        )
+        for name, offer in zip(offers.ids, offers.words, strict=True)
+    ]
 
 
 @lru_cache(maxsize=4096)
