@@ -8,7 +8,7 @@ from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from polyguard_env.commands.review import TYPICAL
+from polyguard_env.commands.review import TYPICAL, TYPICAL_IN_WORDS
 from polyguard_env.environment.messages import DISCLAIMER
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
@@ -57,11 +57,9 @@ def review(drugs: Sequence[str] = (), patient: dict[str, Any] | None = None) -> 
     if bool(drugs) == bool(patient):
         raise PolyGuardError("drugs", list(drugs), "give either drugs (a list of names) or patient (with a regimen)")
     knowledge = KnowledgeBase.default()
-    assumed = patient if patient else TYPICAL | {"regimen": list(drugs)}
+    assumed = patient if patient else {**TYPICAL, "regimen": list(drugs)}
     report = review_regimen(patient_from(assumed, knowledge), knowledge).to_dict()
-    return report | {
-        "assumed": "" if patient else "a woman of 75 years, 70 kg, 165 cm; doses as far as the list tells them"
-    }
+    return report | {"assumed": "" if patient else f"{TYPICAL_IN_WORDS}; doses as far as the list tells them"}
 
 
 def check_interactions(drugs: Sequence[str]) -> dict[str, Any]:

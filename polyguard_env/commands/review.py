@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from polyguard_env.errors import PolyGuardError
@@ -19,7 +20,8 @@ from polyguard_env.risk.findings import RiskReport
 from polyguard_env.risk.review import review_regimen
 from polyguard_env.risk.settling import limit_in_words
 
-TYPICAL = {"age": 75, "sex": "F", "weight": 70.0, "height": 165.0}
+TYPICAL: Mapping[str, Any] = MappingProxyType({"age": 75, "sex": "F", "weight": 70.0, "height": 165.0})
+TYPICAL_IN_WORDS = f"a woman of {TYPICAL['age']} years, {TYPICAL['weight']:g} kg, {TYPICAL['height']:g} cm"
 UNITS = {"age": " years", "weight": " kg", "height": " cm"}
 NUMBERS, LISTS, LABS = ("age", "weight", "height"), ("conditions", "allergies"), ("creatinine", "egfr")
 QUANTITY = re.compile(r"^\s*(?P<value>[-+]?\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z%µμ].*)?$")
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="drugs separated by commas or semicolons, perhaps with "
         "directions: 'Norco 5/325 1 tab q6h prn; warfarin 5 mg daily'",
     )
-    person = parser.add_argument_group("the person of a plain list (default: a woman of 75 years, 70 kg, 165 cm)")
+    person = parser.add_argument_group(f"the person of a plain list (default: {TYPICAL_IN_WORDS})")
     person.add_argument("--age", help="years")
     person.add_argument("--sex", help="F or M")
     person.add_argument("--weight", help="kg")
@@ -144,8 +146,7 @@ def as_text(report: RiskReport, patient: Patient, knowledge: KnowledgeBase, assu
     for finding in report.findings:
         what = " + ".join(finding.drugs)
         lines.append(f"[{finding.severity}] {finding.category}: {what} ({finding.mechanism})")
-        profile = knowledge.drugs[finding.drugs[0]].profile if finding.drugs[0] in knowledge.drugs else None
-        action = limit_in_words(finding, profile.dose_unit if profile else "")
+        action = limit_in_words(finding, knowledge)
         if finding.measurement and ":" not in action:
             action = with_measurement(action, finding.measurement.replace("_", " "))
         lines.append(f"    {action}; evidence {', '.join(finding.evidence_ids)}")

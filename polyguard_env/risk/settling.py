@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.schema import SEVERITY_RANK
 from polyguard_env.patients.model import RegimenItem
 from polyguard_env.risk.findings import Finding
@@ -106,15 +107,13 @@ def every(days: float) -> str:
     return f"every {days:g} days"
 
 
-def limit_in_words(found: Finding, unit: str) -> str:
-    """What to do, with the limit of the dose: "reduce to at most 5 mg a day: ...".
-
-    Args:
-        unit: of the drug's dose.
-    """
+def limit_in_words(found: Finding, knowledge: KnowledgeBase) -> str:
+    """What to do, with the limit of the dose in the drug's unit: "reduce to at most 5 mg a day: ..."."""
     if found.limit is None or " at most " in found.management.partition(":")[0]:
         return found.management
     action, colon, detail = found.management.partition(":")
+    profile = knowledge.drugs[found.drugs[0]].profile
+    unit = profile.dose_unit if profile else ""
     return f"{action} to at most {f'{found.limit:g} {unit}'.rstrip()} a day{colon}{detail}"
 
 

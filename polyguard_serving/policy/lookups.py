@@ -6,6 +6,7 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
+from polyguard_env.commands.review import TYPICAL
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.scenarios import DIFFICULTIES, MOST_SCENARIOS, SUB_ENVIRONMENTS, make_id
 from polyguard_env.environment.splits import SPLITS
@@ -34,9 +35,6 @@ from polyguard_serving.policy.types import (
     ReviewRequest,
     json_of,
 )
-
-# What a review of a plain list of drugs takes for granted.
-ASSUMED: dict[str, Any] = {"age": 75, "sex": "F", "weight": 70.0, "height": 165.0}
 
 
 def cases(split: str, sub_environment: str | None, difficulty: str | None, offset: int, limit: int) -> CasesAnswer:
@@ -99,8 +97,8 @@ def review(knowledge: KnowledgeBase, asked: ReviewRequest) -> ReviewAnswer:
     if not asked.drugs:
         patient = patient_from(asked.patient, knowledge)
     else:
-        regimen = listed_drugs(asked.drugs, knowledge, "drugs", ASSUMED["weight"])
-        patient, assumed = Patient(patient_id="drugs", regimen=regimen, **ASSUMED), dict(ASSUMED)
+        regimen = listed_drugs(asked.drugs, knowledge, "drugs", TYPICAL["weight"])
+        patient, assumed = Patient(patient_id="drugs", regimen=regimen, **TYPICAL), dict(TYPICAL)
     return reviewed(patient, knowledge, assumed)
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from polyguard_env.commands.review import TYPICAL
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.patients.condition_names import condition_ids
@@ -17,14 +18,13 @@ from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.json_text import read_json
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.reading import MOST_BYTES, patient_from, resolve_drug
-from polyguard_serving.policy.lookups import ASSUMED
 from polyguard_serving.workbench.barcode import read_codes
 from polyguard_serving.workbench.case import Case, of_patient
 from polyguard_serving.workbench.ndc import NdcDirectory
 
 SEPARATORS = re.compile(r"[\n;,]+")
 PURPOSE = re.compile(r"^(?P<name>.+?)\s+for\s+(?P<indication>[^\d;,]+)$")
-TYPICAL = f"reviewed as for a woman of {ASSUMED['age']}, {ASSUMED['weight']:g} kg, {ASSUMED['height']:g} cm."
+REVIEWED_AS = f"reviewed as for a woman of {TYPICAL['age']}, {TYPICAL['weight']:g} kg, {TYPICAL['height']:g} cm."
 
 
 def from_form(values: dict[str, Any], drugs: str) -> Case:
@@ -54,8 +54,8 @@ def from_drugs(text: str) -> Case:
     lines = entries_of(text or "")
     if not lines:
         raise PolyGuardError("drugs", text, "enter drug names, one per line or separated by commas")
-    notes = (f"Only drugs were given: {TYPICAL}",)
-    data = {**ASSUMED, "patient_id": "List of drugs", "regimen": [drug_line(line) for line in lines]}
+    notes = (f"Only drugs were given: {REVIEWED_AS}",)
+    data = {**TYPICAL, "patient_id": "List of drugs", "regimen": [drug_line(line) for line in lines]}
     return of_patient(patient_from(data, KnowledgeBase.default()), "drugs", notes)
 
 
@@ -100,8 +100,8 @@ def from_barcode(path: Path, directory: NdcDirectory) -> Case:
         drugs = dict.fromkeys(drug for found in named for drug in found)
         # One box scanned twice is one product.
         regimen.setdefault(product.ndc, entry_items(product.name, drugs, len(regimen), product=True))
-    notes.append(f"Only products were scanned: {TYPICAL}")
-    patient = Patient(patient_id="Scanned products", regimen=tuple(chain(*regimen.values())), **ASSUMED)
+    notes.append(f"Only products were scanned: {REVIEWED_AS}")
+    patient = Patient(patient_id="Scanned products", regimen=tuple(chain(*regimen.values())), **TYPICAL)
     return of_patient(patient, "barcode", tuple(notes))
 
 

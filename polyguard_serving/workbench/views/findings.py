@@ -54,10 +54,8 @@ def works() -> dict[str, dict[str, str]]:
 
 def _finding_row(finding: Finding, knowledge: KnowledgeBase) -> str:
     names = " + ".join(knowledge.drugs[d].name if d in knowledge.drugs else words(d) for d in finding.drugs)
-    what_to_do = to_do(finding.category, finding.management)
-    if finding.limit is not None:
-        profile = knowledge.drugs[finding.drugs[0]].profile if finding.drugs[0] in knowledge.drugs else None
-        what_to_do = limit_in_words(replace(finding, management=what_to_do), profile.dose_unit if profile else "")
+    told = replace(finding, management=to_do(finding.category, finding.management))
+    what_to_do = limit_in_words(told, knowledge)
     if finding.measurement and finding.category != "omission":
         checked = inside(finding.measurement)
         if finding.category == "monitoring":
