@@ -144,19 +144,19 @@ class Walk:
         self.press("Open this scenario")
         self.see("train-DDI-medium-000004")
         self.tab("List")
-        page.get_by_label("Brands, generics").fill("ibuprofin")
+        self.enter("Brands, generics", "ibuprofin")
         self.press("Open this list")
         self.see("known names near it: ibuprofen")
         assert self.page.locator(".pg-error").inner_text().startswith("Drug 1 ibuprofin")
         self.settle("")
-        page.get_by_label("Brands, generics").fill("Coumadin, Advil")
+        self.enter("Brands, generics", "Coumadin, Advil")
         self.press("Open this list")
         self.see("Only drugs were given")
         self.tab("FHIR")
         page.locator("input[type=file]:visible, input[type=file]").first.set_input_files(bundle_file(self.folder))
         self.press("Open this bundle")
         self.see("Not recognised, left out: Nosuchdrug")
-        page.get_by_label("Or paste JSON").fill(bundle_file(self.folder).read_text(encoding="utf-8"))
+        self.enter("Or paste JSON", bundle_file(self.folder).read_text(encoding="utf-8"))
         self.tab("List")
         self.press("Open this list")
         self.see("Only drugs were given")
@@ -192,7 +192,20 @@ class Walk:
         return wider
 
     def tab(self, name: str) -> None:
+        """Open a tab and wait while its boxes take their first values, which overwrite what comes in that moment."""
         self.page.get_by_role("tab", name=name, exact=True).click()
+        self.page.wait_for_timeout(400)
+
+    def enter(self, label: str, text: str) -> None:
+        """Type, and again until it stays: a machine under load takes longer than a tab waits."""
+        box = self.page.get_by_label(label)
+        deadline = time.monotonic() + WAIT / 1000
+        while True:
+            box.fill(text)
+            self.page.wait_for_timeout(300)
+            if box.input_value() == text:
+                return
+            assert time.monotonic() < deadline, f"{label} does not keep what is typed"
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
