@@ -12,7 +12,12 @@ PAUSE_COST = 0.1
 
 
 def answered_by_pause(drug_id: str, board: Board) -> tuple[Finding, ...]:
-    """Findings about a drug that last no longer than a pause of it: with a short course, or in an acute illness."""
+    """Findings about a drug that last no longer than a pause of it: with a short course, or in an acute illness.
+
+    Over weeks there are none.
+    """
+    if board.observation.sub_environment == "LONGITUDINAL_DEPRESCRIBING":
+        return ()
     facts = facts_of(board.observation, drug_id)
     courses = {entry["drug_id"] for entry in board.observation.regimen if entry["course"]}
     found = []

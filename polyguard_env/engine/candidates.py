@@ -34,7 +34,7 @@ REVIEW_VALUE = PLACE["review_value"]
 SHARES = np.zeros((8, 15))
 for _sub, _shares in {
     at.DDI_SUB: {at.SUBSTITUTE: 41, at.TAPER: 39, at.STOP: 17, at.REDUCE: 3, at.INCREASE: 1, at.HOLD: 12},
-    at.REGIMEN: {at.SUBSTITUTE: 30, at.TAPER: 30, at.STOP: 24, at.REDUCE: 15, at.INCREASE: 2, at.HOLD: 2},
+    at.REGIMEN: {at.SUBSTITUTE: 30, at.TAPER: 30, at.STOP: 24, at.REDUCE: 15, at.INCREASE: 2, at.HOLD: 9},
     at.PRECISION: {at.SUBSTITUTE: 36, at.REDUCE: 25, at.INCREASE: 14, at.TAPER: 13, at.STOP: 12, at.HOLD: 13},
     at.LONGITUDINAL: {at.TAPER: 50, at.STOP: 40, at.SUBSTITUTE: 10, at.REDUCE: 2, at.INCREASE: 1, at.HOLD: 2},
     at.WEB: {at.SUBSTITUTE: 38, at.STOP: 31, at.TAPER: 26, at.REDUCE: 5, at.INCREASE: 1},
@@ -90,12 +90,13 @@ def value_of(facts, sc, st, w, after, row):
 
 @compiled
 def lasts_too_long(st, row, w):
-    """True for a lasting change of a drug whose only trouble would pass with a pause."""
-    if w.passing[1] == 0 or row.kind == at.KEEP or row.kind == at.INCREASE or row.kind == at.HOLD:
+    """True for a lasting change of a drug whose only trouble passes with a pause; to hold a course is to end it."""
+    if w.passing[1] == 0 or row.kind == at.KEEP or row.kind == at.INCREASE:
         return False
     if row.kind > at.RECOMMEND or row.kind == at.ADD:
         return False
-    return (w.passing[1] >> np.int64(slot_of(st, row.a))) & 1 == 1
+    bit = np.int64(1) << np.int64(slot_of(st, row.a))
+    return w.passing[1] & bit != 0 and (row.kind != at.HOLD or st.course & bit != 0)
 
 
 @compiled
@@ -126,7 +127,7 @@ def survey(facts, sc, st, w, after):
     rows = w.fixes
     w.counts[:] = -1
     count = w.listed[0] if w.listed[0] >= 0 else list_findings(facts, sc, st, w)
-    note_passing(facts, st, w, count)
+    note_passing(facts, sc, st, w, count)
     w.fixed[0] = fix_moves(facts, sc, st, rows, w, count)
     for i in range(w.fixed[0]):
         row = rows[i]

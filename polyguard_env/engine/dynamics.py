@@ -91,7 +91,7 @@ def _start(facts, sc, st, drug, indication, course, w):
     st.days[k], st.tapering[k], st.reduced[k], st.group[k] = 0, 0, 0, 0
     st.facts_known[k], st.product_known[k] = 1, 1
     st.held[k] = 0
-    note_reasons(facts, st, k, course)
+    note_reasons(facts, sc, st, k, course)
     refresh_slot(facts, sc, st, k, w)
     refresh_pairs(facts, st, k)
     return k
@@ -278,9 +278,9 @@ def untouched(facts, sc, st, kind, a, w):
     for k in range(st.n):
         facts_known |= np.int64(st.facts_known[k]) << np.int64(k)
         products_known |= np.int64(st.product_known[k]) << np.int64(k)
-    relief += st.gap + (watched(facts, st, a, w) if kind == at.ORDER else 0.0)
+    relief += st.gap + (watched(facts, sc, st, a, w) if kind == at.ORDER else 0.0)
     learn(sc, st, kind, a)
-    relief -= information_gap(facts, sc, st) + (watched(facts, st, a, w) if kind == at.ORDER else 0.0)
+    relief -= information_gap(facts, sc, st) + (watched(facts, sc, st, a, w) if kind == at.ORDER else 0.0)
     st.known, st.monitored, st.chart_known = known, monitored, chart
     for k in range(st.n):
         st.facts_known[k] = (facts_known >> np.int64(k)) & 1
@@ -289,7 +289,7 @@ def untouched(facts, sc, st, kind, a, w):
 
 
 @compiled
-def watched(facts, st, measurement, w):
+def watched(facts, sc, st, measurement, w):
     """Weight of the interactions that a measurement watches over."""
     found, total = w.pair, 0.0
     for k in range(st.n):
@@ -298,7 +298,7 @@ def watched(facts, st, measurement, w):
             m = pair_finding(facts, st, lowest(rest), k, found, 0)
             rest &= rest - 1
             if m and found[0].category == at.INTERACTION and found[0].measurement == measurement:
-                total += weigh(facts, st, found[0])
+                total += weigh(facts, sc, st, found[0])
     return total
 
 

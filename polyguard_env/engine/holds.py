@@ -2,7 +2,8 @@
 
 A drug that is held is still part of the regimen: it comes back. What is wrong with it passes where the reason does
 (`knowledge/tables/rules/hold*.csv`): the drug it clashes with is taken for a short course, or an acute illness speaks
-against it. All else, and the treatment it gives, is lifted only for the share of time that a pause takes.
+against it. All else, and the treatment it gives, is lifted only for the share of time that a pause takes. In
+LONGITUDINAL_DEPRESCRIBING, whose steps are as long as a course, nothing passes: a pause there is never the answer.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ def hold_rule(facts, drug, role, what):
 
 
 @compiled
-def note_reasons(facts, st, k, course):
+def passes(sc):
+    """True where an episode is over before what a pause waits for is."""
+    return sc.sub != at.LONGITUDINAL
+
+
+@compiled
+def note_reasons(facts, sc, st, k, course):
     """Note whether a slot's drug is taken for a short course, or may be paused while another's lasts.
 
     Args:
@@ -38,6 +45,8 @@ def note_reasons(facts, st, k, course):
     bit = np.int64(1) << np.int64(k)
     st.course &= ~bit
     st.pausable &= ~bit
+    if not passes(sc):
+        return
     place = hold_rule(facts, st.drug[k], at.COURSE, st.indication[k])
     if place >= 0 and (course == 1 or (course < 0 and st.days[k] <= facts.hold[place].days)):
         st.course |= bit
@@ -79,12 +88,12 @@ def ended_together(st, slots):
 
 
 @compiled
-def ended_by(facts, st, row):
+def ended_by(facts, sc, st, row):
     """Bits of the drugs a pause of which ends a finding: what it is about lasts no longer than that."""
     if sums_drugs(row):
         return np.int64(0)
     bits = ended_together(st, row.slots)
-    if row.category == at.DRUG_DISEASE and row.what == at.CONDITION:
+    if passes(sc) and row.category == at.DRUG_DISEASE and row.what == at.CONDITION:
         # Such a finding is about one drug.
         if hold_rule(facts, st.drug[lowest(row.slots)], at.SICK_DAY, row.b) >= 0:
             bits |= row.slots
@@ -101,12 +110,12 @@ def sums_drugs(row):
 
 
 @compiled
-def holding_factor(facts, st, row):
+def holding_factor(facts, sc, st, row):
     """What is left of a finding one of whose drugs is held, 0-1."""
     held = row.slots & st.holding
     if held == 0 or sums_drugs(row):
         return 1.0
-    return 0.0 if held & ended_by(facts, st, row) else 1.0 - facts.parameters[HELD_SHARE]
+    return 0.0 if held & ended_by(facts, sc, st, row) else 1.0 - facts.parameters[HELD_SHARE]
 
 
 @compiled
@@ -116,10 +125,11 @@ def pair_factor(facts, st, slots):
 
 
 @compiled
-def note_passing(facts, st, w, count):
+def note_passing(facts, sc, st, w, count):
     """Note in the workspace's `passing` the slots a pause of which answers a finding, and those with no other trouble.
 
-    The second are bits of both drugs of a pair: neither has a finding that would last. Minor findings do not count.
+    The second are bits of both drugs of a pair: neither has a finding that would last. Minor findings do not count. A
+    finding that a pause has answered already counts as before: its drug need not be given up either.
 
     Args:
         count: rows of the workspace's `found`, which are the state's findings as `list_findings` gives them.
@@ -127,12 +137,10 @@ def note_passing(facts, st, w, count):
     answered = about = lasting = np.int64(0)
     for i in range(count):
         row = w.found[i]
-        if row.severity < at.MODERATE or row.weight <= 0.0:
+        if row.severity < at.MODERATE or row.category == at.WITHDRAWAL or row.category == at.OMISSION:
             continue
-        if row.category == at.WITHDRAWAL or row.category == at.OMISSION:
-            continue
-        helping = ended_by(facts, st, row) & ~st.holding & ~st.course
-        answered |= helping
+        helping = ended_by(facts, sc, st, row) & ~st.course
+        answered |= helping & ~st.holding
         if helping:
             about |= row.slots
         else:

@@ -68,7 +68,7 @@ def fill(facts, sc, st, seed, w):
     st.total = st.last_reward = 0.0
     st.course = st.pausable = st.holding = 0
     for k in range(sc.n):
-        note_reasons(facts, st, k, -1)
+        note_reasons(facts, sc, st, k, -1)
     refresh_all(facts, sc, st, w)
     assess(facts, sc, st, w)
 
@@ -99,7 +99,7 @@ def worth_posing(x):
         return True
     rows = w.fixes
     w.counts[:] = -1
-    note_passing(facts, st, w, count)
+    note_passing(facts, sc, st, w, count)
     for i in range(fix_moves(facts, sc, st, rows, w, count)):
         if rows[i].kind < at.ORDER:
             value_of(facts, sc, st, w, after, rows[i])
@@ -136,7 +136,7 @@ def restore(facts, sc, st, w, after):
     st.pausable = st.holding = 0
     for k in range(st.n):
         if st.alive[k]:
-            note_reasons(facts, st, k, (st.course >> np.int64(k)) & 1)
+            note_reasons(facts, sc, st, k, (st.course >> np.int64(k)) & 1)
             if st.held[k] > 0:
                 st.holding |= np.int64(1) << np.int64(k)
     refresh_all(facts, sc, st, w)

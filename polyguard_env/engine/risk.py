@@ -40,18 +40,18 @@ def refresh_slot(facts, sc, st, k, w):
         unite(words, sc.tokens)
     else:
         rename(words, sc.tokens)
-    st.own_safety[k], severe = _summed(facts, st, found, person_findings(facts, sc, st, k, found, 0))
-    st.own_burden[k], more = _summed(facts, st, found, burden_findings(facts, sc, st, k, words, found, 0))
+    st.own_safety[k], severe = _summed(facts, sc, st, found, person_findings(facts, sc, st, k, found, 0))
+    st.own_burden[k], more = _summed(facts, sc, st, found, burden_findings(facts, sc, st, k, words, found, 0))
     st.own_severe[k], st.dose_severe[k] = severe + more, 0
     refresh_dose(facts, sc, st, k, w)
 
 
 @compiled
-def _summed(facts, st, found, m):
+def _summed(facts, sc, st, found, m):
     """Weight of the first `m` findings, and how many of them are severe."""
     total, severe = 0.0, 0
     for i in range(m):
-        left = holding_factor(facts, st, found[i])
+        left = holding_factor(facts, sc, st, found[i])
         total += left * facts.parameters[WEIGHT + found[i].severity]
         severe += found[i].severity >= at.MAJOR and left >= 0.5
     return total, severe
@@ -60,7 +60,7 @@ def _summed(facts, st, found, m):
 @compiled
 def refresh_dose(facts, sc, st, k, w):
     """Work out again what hangs on the dose of one drug alone."""
-    st.own_dosing[k], severe = _summed(facts, st, w.found, dose_findings(facts, sc, st, k, w.found, 0))
+    st.own_dosing[k], severe = _summed(facts, sc, st, w.found, dose_findings(facts, sc, st, k, w.found, 0))
     st.own_severe[k] += severe - st.dose_severe[k]
     st.dose_severe[k] = severe
     floor = lowest_dose(facts, sc, st.drug[k])
@@ -279,7 +279,7 @@ def assess(facts, sc, st, w):
                 severe += twice >= at.MAJOR and weight >= 0.5 * p[WEIGHT + twice]
     m = regimen_findings(facts, sc, st, w, 0)
     for i in range(m):
-        weight = weigh(facts, st, found[i])
+        weight = weigh(facts, sc, st, found[i])
         if found[i].category == at.OMISSION:
             weight = p[WEIGHT + found[i].severity]
             disease += weight
@@ -326,7 +326,7 @@ def list_findings(facts, sc, st, w):
         if row.category == at.OMISSION:
             row.weight = facts.parameters[WEIGHT + row.severity]
         else:
-            row.weight = weigh(facts, st, row)
+            row.weight = weigh(facts, sc, st, row)
     for i in range(st.withdrawals):
         row = found[m]
         row.category, row.severity, row.what = at.WITHDRAWAL, st.w_severity[i], at.PAIR

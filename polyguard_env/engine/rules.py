@@ -290,13 +290,13 @@ def pair_finding(facts, st, i, j, found, m):
 
 
 @compiled
-def weigh(facts, st, row):
+def weigh(facts, sc, st, row):
     """The weight of a finding after what has been done about it: monitored, dose reduced, tapering, held."""
     p = facts.parameters
     weight = p[WEIGHT + row.severity]
     if row.category == at.INTERACTION:
         weight = left_of(facts, st, weight, row.measurement, row.monitor, row.reduce, row.slots)
-    return weight * holding_factor(facts, st, row) * tapering_factor(facts, st, row.slots)
+    return weight * holding_factor(facts, sc, st, row) * tapering_factor(facts, st, row.slots)
 
 
 @compiled

@@ -120,6 +120,8 @@ def stop_worth(entry: dict[str, Any], found: dict[str, float], observation: Poly
 
 def passing_alerts(entry: dict[str, Any], observation: PolyGuardObservation) -> float:
     """What alarms about a drug only as long as a short course of another, or an acute illness, lasts."""
+    if observation.sub_environment == "LONGITUDINAL_DEPRESCRIBING":
+        return 0.0
     own = codes(entry)
     found = ILL if "sick_day" in own and set(ILLNESSES) & set(observation.patient["conditions"]) else 0.0
     if "pausable" in own and not entry["course"]:

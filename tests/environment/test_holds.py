@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from polyguard_env.agents.choosers import PolicyChooser
 from polyguard_env.agents.modes import MODES, decide
+from polyguard_env.engine.parameters import DEFAULTS
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction, PolyGuardObservation
@@ -61,6 +63,13 @@ def offering(env: PolyGuardEnv, drug_id: str, *regimen: RegimenItem, **how: obje
 
 def hold_of(observation: PolyGuardObservation, drug_id: str) -> Candidate | None:
     return next((c for c in observation.candidates if c.action_type is T.HOLD_DOSE and c.targets == [drug_id]), None)
+
+
+def row_of(env: PolyGuardEnv, candidate: Candidate) -> np.void:
+    """The candidate as the engine holds it."""
+    place = next(at for at, told in enumerate(env._offered()[1]) if told.text == candidate.text)
+    row: np.void = env._episode.state["candidate"][place]
+    return row
 
 
 def take(env: PolyGuardEnv, candidate: Candidate) -> PolyGuardObservation:
@@ -161,12 +170,54 @@ def test_a_hold_of_what_needs_a_taper_is_an_abrupt_stop(env: PolyGuardEnv) -> No
     assert not entry_of(take(own, hold), "alprazolam")["withdrawal"]
 
 
-def test_a_course_that_is_held_treats_nothing(env: PolyGuardEnv) -> None:
-    own, hold = offering(env, "clarithromycin", STATIN, macrolide(3))
+def test_a_course_that_is_held_is_as_good_as_stopped(env: PolyGuardEnv) -> None:
+    """It treats nothing meanwhile, and costs what any lasting change costs where a pause of the other drug would do."""
+    for days, lasting in ((3, 0.5), (400, 0.0)):
+        own, hold = offering(env, "clarithromycin", STATIN, macrolide(days))
+        before, row = risk(own), row_of(own, hold)
+        relief = sum(float(row[name]) for name in before)
+        assert relief - float(row["worth"]) == pytest.approx(DEFAULTS["cost_hold"] + lasting)
+        take(own, hold)
+        if lasting:
+            assert risk(own)["disease"] - before["disease"] == pytest.approx(env.index.priority("infection_bacterial"))
+            assert before["safety"] - risk(own)["safety"] == pytest.approx(6.0)
+
+
+def test_after_a_right_hold_a_lasting_change_still_costs(env: PolyGuardEnv) -> None:
+    """What the pause has answered counts as passing: the held drug need not be given up as well."""
+    seen = 0
+    for number in range(120):
+        own, observation = posed(env, STATIN, macrolide(3), number=number)
+        hold = hold_of(observation, "simvastatin")
+        if hold is None:
+            continue
+        after = take(own, hold)
+        for place, candidate in enumerate(after.candidates):
+            if candidate.text.startswith(("stop simvastatin", "stop clarithromycin", "switch simvastatin")):
+                row = own._episode.state["candidate"][place]
+                if row["reason"]:
+                    continue
+                relief = sum(float(row[name]) for name in ("safety", "dosing", "burden", "disease"))
+                cost = DEFAULTS["cost_stop" if candidate.text.startswith("stop") else "cost_substitute"]
+                assert relief - float(row["worth"]) == pytest.approx(cost + DEFAULTS["cost_lasting"])
+                seen += 1
+    assert seen >= 10
+
+
+def test_no_pause_answers_anything_over_weeks(env: PolyGuardEnv) -> None:
+    """Steps of two weeks are as long as a course: a hold lifts a tenth, whatever the course and the illness."""
+    sub = "LONGITUDINAL_DEPRESCRIBING"
+    own, hold = offering(env, "simvastatin", STATIN, macrolide(3), sub=sub)
+    before, prices = risk(own), own.price()
+    assert prices[hold.candidate_id] < 0.6 * max(prices.values())
+    after = take(own, hold)
+    assert before["safety"] - risk(own)["safety"] == pytest.approx(0.6)
+    assert not entry_of(after, "clarithromycin")["course"]
+    metformin = RegimenItem("metformin", 1000.0, "diabetes", 900)
+    own, hold = offering(env, "metformin", metformin, STATIN, sub=sub, conditions=("acute_kidney_injury",))
     before = risk(own)
     take(own, hold)
-    assert risk(own)["disease"] - before["disease"] == pytest.approx(env.index.priority("infection_bacterial"))
-    assert before["safety"] - risk(own)["safety"] == pytest.approx(6.0)
+    assert before["safety"] - risk(own)["safety"] == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("illness", ["acute_dehydration", "acute_kidney_injury"])
@@ -218,7 +269,7 @@ def test_holding_again_is_refused_by_name(env: PolyGuardEnv) -> None:
 def test_the_second_checker_agrees_on_walks_through_holds(env: PolyGuardEnv) -> None:
     """Random walks of scenarios in which a pause is the best move first, so that holds are taken and lived through."""
     found = Walked()
-    for name in ("DDI", "PRECISION_DOSING"):
+    for name in ("DDI", "PRECISION_DOSING", "REGIMEN_RISK"):
         for number in range(40):
             scenario_id = make_id("train", name, "easy", number)
             observation = env.reset(seed=0, scenario_id=scenario_id)
@@ -229,7 +280,7 @@ def test_the_second_checker_agrees_on_walks_through_holds(env: PolyGuardEnv) -> 
 
 
 def test_holding_is_best_in_a_share_of_problems_and_never_in_a_control(env: PolyGuardEnv) -> None:
-    for name, least, most in (("DDI", 12, 25), ("PRECISION_DOSING", 6, 20)):
+    for name, least, most in (("DDI", 12, 25), ("PRECISION_DOSING", 6, 20), ("REGIMEN_RISK", 10, 25)):
         best, lured = 0, {True: 0, False: 0}
         for number in range(150):
             observation = env.reset(seed=0, scenario_id=make_id("train", name, "easy", number))

@@ -46,11 +46,11 @@ CIRRHOSIS, SHORT_TIME, CREATININE, ILLNESS = range(4)
 PROBLEMS = (
     "control", "renal", "under_treatment", "excess_dose", "hepatic", "genotype", "drug_disease", "duplication",
     "sedative_with_falls", "interaction", "deprescribing", "time_to_benefit", "disease", "kidneys",
-    "acute_illness",
+    "acute_illness", "passing_interaction",
 )  # fmt: skip
 (
     CONTROL, RENAL, UNDER, EXCESS, HEPATIC, GENOTYPE, DRUG_DISEASE, DUPLICATION, SEDATIVE, INTERACTION, DEPRESCRIBING,
-    TIME_TO_BENEFIT, DISEASE, KIDNEYS, ACUTE_ILLNESS,
+    TIME_TO_BENEFIT, DISEASE, KIDNEYS, ACUTE_ILLNESS, PASSING,
 ) = range(len(PROBLEMS))  # fmt: skip
 MECHANISM = 100
 

@@ -12,9 +12,9 @@ import numpy as np
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, chance
 from polyguard_env.environment.drafting import layout as lay
-from polyguard_env.environment.drafting.adding import NO_FLAG, add_quiet, fill
+from polyguard_env.environment.drafting.adding import NO_FLAG, fill
 from polyguard_env.environment.drafting.drawing import draw_pair, draw_pausing
-from polyguard_env.environment.subenvironments.problems import marginal
+from polyguard_env.environment.subenvironments.problems import course_and_pausable, marginal
 from polyguard_env.environment.subenvironments.shape import add_pair, between
 
 # Mild scenarios of medium difficulty pose moderate pairs too.
@@ -37,7 +37,7 @@ def pose(x):
     hide = chance(d.fixed) < HIDDEN_INDICATION[d.level]
     pausing = chance(d.fixed) < PAUSING_SHARE
     d.courses = chance(d.fixed) < (PAUSING_COURSE_SHARE if pausing else COURSE_SHARE)
-    if pausing and d.control and not _apart(x):
+    if pausing and d.control and not course_and_pausable(x):
         return False
     for number in range(0 if d.control else PAIRS[d.level]):
         place = draw_pausing(x) if pausing and number == 0 else draw_pair(x, moderate, explicit)
@@ -52,11 +52,3 @@ def pose(x):
         d.hidden_purposes = np.int64(1) << below(d.stream, count)
     d.explicit = explicit and not d.control
     return True
-
-
-@compiled
-def _apart(x):
-    """Add a drug taken for short courses and one that may be paused, which do not interact."""
-    d = x.draft[0]
-    weight = lay.PAUSING + d.split
-    return add_quiet(x, weight, lay.COURSE + d.row) and add_quiet(x, weight, lay.PAUSE + d.row)

@@ -10,7 +10,7 @@ import numpy as np
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.environment.drafting import layout as lay
 from polyguard_env.environment.drafting.adding import NO_FLAG, add, add_quiet, fill, least
-from polyguard_env.environment.drafting.drawing import apart, draw, draw_pair, keep, quiet
+from polyguard_env.environment.drafting.drawing import apart, draw, draw_pair, draw_pausing, keep, quiet
 from polyguard_env.environment.drafting.person import free_condition, pin, set_kidneys, wrong_doses
 
 DRAWS = 8
@@ -154,8 +154,43 @@ def interacting(x, moderate):
         place = draw_pair(x, moderate, -1)
         if place < 0:
             return False
-        pair = x.pair[place]
-        if x.mask[lay.PICK, pair.a] and x.mask[lay.PICK, pair.b]:
-            d.problem = lay.MECHANISM + pair.mechanism
-            return add_at_fault(x, pair.a, np.nan, True, -1) and add_at_fault(x, pair.b, np.nan, True, -1)
+        if _apart_from_all(x, place):
+            d.problem = lay.MECHANISM + x.pair[place].mechanism
+            return _add_both(x, place)
     return False
+
+
+@compiled
+def course_and_pausable(x):
+    """A drug taken for short courses and one that may be paused, which do not interact."""
+    d = x.draft[0]
+    weight = lay.PAUSING + d.split
+    return add_quiet(x, weight, lay.COURSE + d.row) and add_quiet(x, weight, lay.PAUSE + d.row)
+
+
+@compiled
+def passing(x):
+    """As `interacting`, of two such drugs; where the draft has courses, a pause is the answer."""
+    if x.draft[0].control:
+        return course_and_pausable(x)
+    apart(x)
+    for _ in range(DRAWS):
+        place = draw_pausing(x)
+        if place < 0:
+            return False
+        if _apart_from_all(x, place):
+            return _add_both(x, place)
+    return False
+
+
+@compiled
+def _apart_from_all(x, place):
+    """True for a pair whose drugs are both among those kept in the mask of picks."""
+    pair = x.pair[place]
+    return x.mask[lay.PICK, pair.a] and x.mask[lay.PICK, pair.b]
+
+
+@compiled
+def _add_both(x, place):
+    pair = x.pair[place]
+    return add_at_fault(x, pair.a, np.nan, True, -1) and add_at_fault(x, pair.b, np.nan, True, -1)

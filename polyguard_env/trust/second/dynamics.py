@@ -12,6 +12,8 @@ from polyguard_env.trust.second.tables import RANK, Facts
 
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
 SWITCHES = ("SUBSTITUTE_DRUG", "RECOMMEND_ALTERNATIVE")
+# Whose steps are weeks.
+WEEKS = "LONGITUDINAL_DEPRESCRIBING"
 WITHDRAWAL_DAYS = 28
 SAFE_TO_STOP = 0.26
 LAST_STEP = 0.12
@@ -86,6 +88,7 @@ def begin(case: Case, facts: Facts) -> Situation:
     for item in case.person["regimen"]:
         dose = item["dose"] if item["dose"] is not None else facts.number(item["drug_id"], "dose_usual") or 1.0
         course = holds.is_course(item["drug_id"], item["indication"], item["days"], facts)
+        course = course and case.sub_environment != WEEKS
         drugs[item["drug_id"]] = Drug(dose, dose, item["indication"], item["days"], course=course)
     return Situation(drugs, set(case.hidden))
 
@@ -164,7 +167,7 @@ def wasted(case: Case, before: Situation) -> Situation:
 
 def pass_days(case: Case, now: Situation, days: int, before: Situation) -> None:
     """Days pass: what was withdrawn before them wears off, and over weeks what is held comes back."""
-    if case.sub_environment == "LONGITUDINAL_DEPRESCRIBING":
+    if case.sub_environment == WEEKS:
         for taken in now.drugs.values():
             taken.held = max(0, taken.held - days)
     for drug, (severity, left) in list(now.withdrawals.items()):
@@ -213,7 +216,7 @@ def change(now: Situation, drug: str, dose: float, facts: Facts) -> None:
 
 def next_dose(case: Case, drug: str, taken: Drug, facts: Facts) -> float:
     """The dose one taper step lower; where an episode is too short for a schedule, its two ends."""
-    if case.sub_environment != "LONGITUDINAL_DEPRESCRIBING":
+    if case.sub_environment != WEEKS:
         return 0.0 if taken.tapering else LOW * taken.initial
     rules = facts.rules_for("taper", drug)
     share = float(rules[0]["step_fraction"]) if rules else 0.5

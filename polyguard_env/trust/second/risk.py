@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any
 
 from polyguard_env.trust.second import holds
-from polyguard_env.trust.second.dynamics import KIDNEY, Case, Drug, Situation, same
+from polyguard_env.trust.second.dynamics import KIDNEY, WEEKS, Case, Drug, Situation, same
 from polyguard_env.trust.second.findings import LIVER, findings, kidney_values, of_three
 from polyguard_env.trust.second.tables import RANK, Facts
 
@@ -76,12 +76,12 @@ def risk_of(case: Case, now: Situation, facts: Facts) -> Risk:
     lasting: set[str] = set()
     for name, (category, severity) in findings(person_now(case, now), facts).items():
         if category != "monitoring":
-            weight = WEIGHT[severity] * left_of(name, category, now, facts)
+            weight = WEIGHT[severity] * left_of(case, name, category, now, facts)
             weights[name] = (severity, weight)
             sums[PART.get(category, "safety")] += weight
-            if weight > 0 and severity != "minor" and category != "omission":
+            if severity != "minor" and category != "omission":
                 drugs = involved(name, category, now, facts)
-                (about if answered_by_pause(name, category, drugs, now, facts) else lasting).update(drugs)
+                (about if answered_by_pause(case, name, category, drugs, now, facts) else lasting).update(drugs)
     for drug, (severity, _) in now.withdrawals.items():
         weights[f"withdrawal:{drug}"] = (severity, WITHDRAWN[severity])
         sums["safety"] += WITHDRAWN[severity]
@@ -129,7 +129,7 @@ def involved(name: str, category: str, now: Situation, facts: Facts) -> set[str]
     return {rest.split("+")[0]} if category == "drug_disease" else {rest.rpartition(":")[2]}
 
 
-def left_of(name: str, category: str, now: Situation, facts: Facts) -> float:
+def left_of(case: Case, name: str, category: str, now: Situation, facts: Facts) -> float:
     """Share of a finding's weight that is left after what was done about it."""
     if category == "omission":
         return 1.0
@@ -145,29 +145,31 @@ def left_of(name: str, category: str, now: Situation, facts: Facts) -> float:
             left *= LEFT_AFTER_CHECK.get(todo, 0.8)
         if todo == "reduce_dose" and any(now.drugs[drug].reduced for drug in drugs):
             left *= 0.4
-    left *= left_by_pause(name, category, drugs, now, facts)
+    left *= left_by_pause(case, name, category, drugs, now, facts)
     tapered = [now.drugs[drug].dose / now.drugs[drug].initial for drug in drugs if now.drugs[drug].tapering]
     return left * (0.1 + 0.5 * min(tapered)) if tapered else left
 
 
-def ends_with(name: str, category: str, drug: str, drugs: set[str], now: Situation, facts: Facts) -> bool:
-    """True when a finding about `drugs` would end with a pause of one of them."""
+def ends_with(case: Case, name: str, category: str, drug: str, drugs: set[str], now: Situation, facts: Facts) -> bool:
+    """True when a finding about `drugs` would end with a pause of one of them; over weeks nothing does."""
+    if case.sub_environment == WEEKS:
+        return False
     courses = {other for other in drugs if now.drugs[other].course}
     return holds.ends_with_pause(name, category, drug, now.drugs[drug].indication, drugs, courses, facts)
 
 
-def left_by_pause(name: str, category: str, drugs: set[str], now: Situation, facts: Facts) -> float:
+def left_by_pause(case: Case, name: str, category: str, drugs: set[str], now: Situation, facts: Facts) -> float:
     """Share of a finding that is left while a drug it is about is held."""
     held = [drug for drug in drugs if now.drugs[drug].held and not holds.adds_up(name, category, drugs)]
-    if any(ends_with(name, category, drug, drugs, now, facts) for drug in held):
+    if any(ends_with(case, name, category, drug, drugs, now, facts) for drug in held):
         return 0.0
     return 1.0 - holds.LOST if held else 1.0
 
 
-def answered_by_pause(name: str, category: str, drugs: set[str], now: Situation, facts: Facts) -> bool:
-    """True when holding one of the drugs that is neither held nor a course would answer a finding."""
-    able = [drug for drug in drugs if not now.drugs[drug].held and not now.drugs[drug].course]
-    return any(ends_with(name, category, drug, drugs, now, facts) for drug in able)
+def answered_by_pause(case: Case, name: str, category: str, drugs: set[str], now: Situation, facts: Facts) -> bool:
+    """True when holding one of the drugs that is no course would answer a finding, or does so already."""
+    able = [drug for drug in drugs if not now.drugs[drug].course]
+    return any(ends_with(case, name, category, drug, drugs, now, facts) for drug in able)
 
 
 def combination_management(name: str, facts: Facts) -> str:

@@ -109,7 +109,8 @@ class Board:
         later = risk_of(self.case, after(self.case, self.now, action, targets, self.facts), self.facts)
         safety, dosing, burden, disease = (now - then for now, then in zip(self.risk.parts, later.parts))
         cost = COST[action]
-        if action in LASTING and self.case.products.get(targets[0], targets)[0] in self.risk.passing:
+        ends = action in LASTING or (action == "HOLD_DOSE" and self.now.drugs[targets[0]].course)
+        if ends and self.case.products.get(targets[0], targets)[0] in self.risk.passing:
             cost += LASTING_COST
         return Option(move, (), safety, dosing, burden, disease, safety + dosing + burden + disease - cost)
 
