@@ -169,7 +169,8 @@ CANDIDATE = np.dtype(CANDIDATE_FIELDS, align=True)
 # the start, to be worked out again where `stale` has its bit; `own_severe` the severe findings of a drug on its own, of
 # which `dose_severe` hang on its dose; `gap` what is not known, `load` that of the regimen as a whole.
 # `held`: days a drug stays withheld, of those in `holding`; `course` and `pausable`: drugs taken for a short course,
-# and those that may be paused while one lasts (bits of slots).
+# and those that may be paused while one lasts (bits of slots). `debt`: risk that the agent has added and that has not
+# gone again.
 STATE = np.dtype(
     [
         ("seed", i8), ("step", i4), ("day", i4), ("finished", i1), ("n", i4),
@@ -182,7 +183,7 @@ STATE = np.dtype(
         ("withdrawals", i4), ("w_drug", i4, (WITHDRAWALS,)), ("w_severity", i1, (WITHDRAWALS,)),
         ("w_days", i4, (WITHDRAWALS,)),
         ("reviews", i4), ("keeps", i4), ("last_kind", i4), ("last_a", i4), ("last_b", i4),
-        ("last_from", f8), ("last_dose", f8),
+        ("last_from", f8), ("last_dose", f8), ("debt", f8),
         ("harm", i4), ("severe_harm", i4), ("hazard", f8), ("severe_hazard", f8), ("total", f8),
         ("last_reward", f8),
         ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("severe", i4),

@@ -64,6 +64,8 @@ DEFAULTS: dict[str, float] = {
     "max_keeps": 1.0,
     # Share of its bonuses that a change keeps where no change helps and this one does not either.
     "needless_gate": 0.65,
+    # Share of its bonuses that a move keeps which only takes off risk that the agent has added itself.
+    "repair_gate": 0.1,
     # Cost of a step by kind of action.
     "cost_keep": 0.15,
     "cost_stop": 0.05,

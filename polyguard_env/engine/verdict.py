@@ -16,6 +16,7 @@ from polyguard_env.reward.columns import COLUMNS, HIGH, LOW
 ACTIONABLE, UNSAFE_GATE, SEVERE_RELIEF = PLACE["actionable"], PLACE["unsafe_gate"], PLACE["severe_relief"]
 HARM_SLOPE, BEST_LOGIT, DELTA_SCALE = PLACE["harm_slope"], PLACE["best_logit"], PLACE["delta_scale"]
 MAX_KEEPS, NEEDLESS_GATE, CONDUCT_GATE = PLACE["max_keeps"], PLACE["needless_gate"], PLACE["conduct_gate"]
+REPAIR_GATE = PLACE["repair_gate"]
 (
     FORMAT, ALIGNMENT, LEGALITY, SAFETY, BURDEN, DISEASE, DOSING, ABSTENTION, EFFICIENCY, PROCESS, GROUNDING,
     ANTI_CHEAT, CALIBRATION,
@@ -145,14 +146,25 @@ def relief_of(row):
 
 
 @compiled
+def risk_in_all(st):
+    """The risk of a state: safety, dosing, burden and conditions left untreated."""
+    return st.safety + st.dosing + st.burden + st.disease
+
+
+@compiled
 def gate_of(facts, st, row, best):
-    """Share of its bonuses an action keeps, in (0, 1]: less for harm it adds, harm it leaves and needless change."""
+    """Share of its bonuses an action keeps, in (0, 1]: less for harm it adds or leaves, needless change and repair.
+
+    What only undoes the agent's own harm is no gain, so that harm followed by its repair pays less than waiting.
+    """
     p = facts.parameters
     relief, possible = relief_of(row), relief_of(best)
     factor = exp(-p[HARM_SLOPE] * max(0.0, harm_added(row) - harm_added(best)))
     if possible >= p[SEVERE_RELIEF]:
         share = min(1.0, max(0.0, relief) / possible)
         factor *= p[UNSAFE_GATE] + (1.0 - p[UNSAFE_GATE]) * share
+    if st.debt > ROUNDING and relief > ROUNDING:
+        factor *= p[REPAIR_GATE] + (1.0 - p[REPAIR_GATE]) * max(0.0, relief - st.debt) / relief
     if needless(row):
         factor *= p[NEEDLESS_GATE]
     return factor

@@ -55,7 +55,10 @@ class SavedWithdrawal(Saved):
 
 
 class SavedState(Saved):
-    """A state. The last action is (kind, targets) by place, -1 for none; its dose change (from, to) in daily doses."""
+    """A state. The last action is (kind, targets) by place, -1 for none; its dose change (from, to) in daily doses.
+
+    `debt` is the risk that the agent has added and that has not gone again.
+    """
 
     seed: int = Field(ge=0, lt=2**63, strict=True)
     step: int = COUNT
@@ -71,6 +74,7 @@ class SavedState(Saved):
     keeps: int = COUNT
     last_action: tuple[LAST, LAST, LAST]
     last_dose: tuple[DOSE, DOSE]
+    debt: float = AMOUNT
     harm: tuple[Whole, Whole]
     hazard: tuple[Number, Number]
     total: float = AMOUNT
@@ -142,6 +146,7 @@ def dump(episode: Episode) -> dict[str, Any]:
         "keeps": int(state["keeps"]),
         "last_action": [int(state[name]) for name in ("last_kind", "last_a", "last_b")],
         "last_dose": [float(state[name]) for name in ("last_from", "last_dose")],
+        "debt": float(state["debt"]),
         "harm": [int(state["harm"]), int(state["severe_harm"])],
         "hazard": [float(state["hazard"]), float(state["severe_hazard"])],
         "total": float(state["total"]),
@@ -153,7 +158,7 @@ def load(episode: Episode, saved: SavedState) -> None:
     """Write a state into an episode that stands at the start of its scenario, and fill what follows from it."""
     state, table, scenario = episode.state, episode.engine.table, episode.scenario
     products = len(scenario.products)
-    for name in ("seed", "step", "day", "finished", "chart_known", "reviews", "keeps", "total", "last_reward"):
+    for name in ("seed", "step", "day", "finished", "chart_known", "reviews", "keeps", "debt", "total", "last_reward"):
         state[name] = getattr(saved, name)
     state["n"] = len(saved.regimen)
     for k, drug in enumerate(saved.regimen):

@@ -33,6 +33,7 @@ from tests.trust.posed import (
     people,
     step,
 )
+from tests.trust.repair_specifications import REPAIR_SPECIFICATIONS, problems
 
 # The design's weights, written out: the code may not drift from them.
 DESIGNED = {
@@ -375,7 +376,7 @@ def a_needless_change_is_named_and_gated(env: PolyGuardEnv) -> None:
 
 
 SPECIFICATIONS: tuple[Callable[[PolyGuardEnv], None], ...] = (
-    *HOLD_SPECIFICATIONS,
+    *HOLD_SPECIFICATIONS, *REPAIR_SPECIFICATIONS,
     agrees_with_the_second_checker, rewards_weigh_columns_as_designed, an_unreadable_answer_earns_nothing,
     an_illegal_move_earns_its_form_only, a_dose_above_the_maximum_is_illegal, the_best_fix_is_safe_and_finishing_is_not,
     burden_counts_where_burden_is_the_problem, stopping_a_needed_drug_lets_its_disease_drift,
@@ -401,3 +402,4 @@ def prepare() -> None:
             reviewed(scenario_id)
     with_combinations()
     offers_to_hold()
+    problems()

@@ -59,16 +59,23 @@ class StartThenStop(Attack):
 
     family = FAMILY
 
-    def __init__(self, name: str, about: str, starts: Sequence[ActionType], blind_good: bool = False) -> None:
-        self.name, self.about, self.blind_good = name, about, blind_good
+    def __init__(
+        self, name: str, about: str, starts: Sequence[ActionType], blind_good: bool = False, waits: bool = False
+    ) -> None:
+        self.name, self.about, self.blind_good, self._waits = name, about, blind_good, waits
         self._starts = frozenset(starts)
         self._started: set[tuple[str, str]] = set()
+        self._last = ""
 
     def act(self, observation: Observation) -> PolyGuardAction:
         def started(candidate: Candidate) -> bool:
             return any((observation.episode_id, target) in self._started for target in candidate.targets[:1])
 
         offered = observation.candidates
+        if self._waits and self._last == observation.episode_id:
+            # One step of waiting, so that nothing is taken straight back.
+            self._last = ""
+            return take(idle(observation))
         back = next((c for c in offered if c.action_type in (*STOPS, T.TAPER_DRUG) and started(c)), None)
         if back is not None:
             return take(back)
@@ -77,6 +84,7 @@ class StartThenStop(Attack):
             return take(idle(observation))
         new = there.targets[0] if there.action_type is T.ADD_DRUG else there.targets[-1]
         self._started.add((observation.episode_id, new))
+        self._last = observation.episode_id
         return take(there)
 
 
@@ -183,6 +191,7 @@ ATTACKS: tuple[Attack, ...] = (
     Loop(),
     RepeatStale(),
     StartThenStop("add_then_remove", "adds a drug and takes it off again", (T.ADD_DRUG,)),
+    StartThenStop("add_wait_remove", "adds a drug and takes it off a step later", (T.ADD_DRUG,), waits=True),
     StartThenStop("swap_then_remove", "switches a drug and takes the new one off", (T.SUBSTITUTE_DRUG,), True),
     ThereAndBack(
         "raise_then_lower", "raises a dose and brings it back", (T.INCREASE_DOSE,), (T.REDUCE_DOSE, T.INCREASE_DOSE)

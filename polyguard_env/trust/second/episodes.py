@@ -116,7 +116,7 @@ def walk(env: PolyGuardEnv, scenario_id: str, seed: int, facts: Facts, found: Wa
         top = int(env._episode.state["best"])
         found.differing += [f"{place}: {word}" for word in price_differences(env, observation, board, top)]
         found.priced += len(observation.candidates)
-        judged, before = Judged(0.0, {}, frozenset()), now.day
+        judged, before, moved = Judged(0.0, {}, frozenset()), now.day, None
         if rng.random() < MALFORMED_SHARE:
             action, reason = MALFORMED[int(rng.integers(len(MALFORMED)))]
             judged = unread()
@@ -129,7 +129,8 @@ def walk(env: PolyGuardEnv, scenario_id: str, seed: int, facts: Facts, found: Wa
                 chosen = int(rng.integers(len(observation.candidates)))
             action, judged = answer(env, observation, board, chosen, top, rng)
             option = board.options[chosen]
-            now = wasted(case, now) if option.broken else after(case, now, *option.move, facts)
+            moved = None if option.broken else option
+            now = wasted(case, now) if moved is None else after(case, now, *option.move, facts)
             found.illegal += bool(option.broken)
             found.moves.add(option.move[0])
         observation = env.step(action)
@@ -137,6 +138,7 @@ def walk(env: PolyGuardEnv, scenario_id: str, seed: int, facts: Facts, found: Wa
         found.reasons |= set(observation.info["reasons"])
         found.differing += [f"{place}: {word}" for word in verdict_differences(observation, judged)]
         risk = risk_of(case, now, facts)
+        now.debt = board.owed(moved, risk)
         more = hazard(case, risk, before, now)
         harm = harm[0] + more[0], harm[1] + more[1]
         may_strike = {name for name, _, _ in standing(risk)}
@@ -180,6 +182,8 @@ def standing_differences(
     for name, one, second in zip(("hazard", "severe hazard"), env.hazard, harm):
         if differ(one, second):
             yield f"{name} {one!r}, second {second!r}"
+    if differ(float(state["debt"]), now.debt):
+        yield f"debt {float(state['debt'])!r}, second {now.debt!r}"
     first, other = named_state(checkpoint.dump(env._episode), env), second_state(case, now)
     for name in first:
         if first[name] != other[name]:

@@ -157,9 +157,18 @@ class Board:
         share = exp(-0.5 * max(0.0, option.harm - top.harm))
         if top.relief >= 0.5:
             share *= 0.1 + 0.9 * min(1.0, max(0.0, option.relief) / top.relief)
+        debt = self.now.debt
+        if debt > ROUNDING and option.relief > ROUNDING:
+            # Only what goes beyond the mending of one's own harm is a gain.
+            share *= 0.1 + 0.9 * max(0.0, 1.0 - debt / option.relief)
         if "needless_change" in reasons:
             share *= 0.65
         return share * (0.5 if reasons - {"needless_change"} else 1.0)
+
+    def owed(self, option: Option | None, later: Risk) -> float:
+        """Risk that moves have added and that has not gone again, once an option, or no move, has led to `later`."""
+        added = max(0.0, -option.relief) if option else 0.0
+        return max(0.0, self.now.debt + added - max(0.0, sum(self.risk.parts) - sum(later.parts)))
 
     def reasons(self, option: Option) -> set[str]:
         """Named reasons against a legal option."""
