@@ -70,7 +70,8 @@ def known_references(drugs: Mapping[str, Drug]) -> Known:
         return frozenset(row[name] for row in read_fragments(table))
 
     return Known(
-        column("sources", "source"), column("classes", "class_id"), column("conditions", "condition_id"),
+        column("sources", "source"), column("classes", "class_id"),
+        column("conditions", "condition_id") | column("review_conditions", "condition_id"),
         column("measurements", "measurement_id"), column("mechanisms", "term"), frozenset(drugs),
         column("groups", "group_id"), column("allergens", "allergen_id") - {""},
     )  # fmt: skip

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.tabular import read_fragments, read_table
+from polyguard_env.patients.kidney_stages import stage_named
 
 ICD10 = re.compile(r"^[A-Z]\d[0-9A-Z](\.?[0-9A-Z]{1,4})?$")
 LAY = Path(__file__).parents[1] / "evidence"
@@ -26,9 +27,21 @@ def folded(name: str) -> str:
 
 
 @cache
+def condition_rows() -> tuple[dict[str, str], ...]:
+    """Rows of `conditions*.csv` and `review_conditions.csv`: condition_id, name, icd10."""
+    return (*read_fragments("conditions"), *read_fragments("review_conditions"))
+
+
+@cache
 def condition_ids() -> frozenset[str]:
-    """Every condition id of `conditions*.csv`."""
-    return frozenset(row["condition_id"] for row in read_fragments("conditions"))
+    """Every condition id."""
+    return frozenset(row["condition_id"] for row in condition_rows())
+
+
+@cache
+def reviewed_only() -> frozenset[str]:
+    """Conditions that the review knows and the environment does not: no episode can hold them."""
+    return frozenset(row["condition_id"] for row in read_fragments("review_conditions"))
 
 
 @cache
@@ -47,7 +60,7 @@ def _listed() -> Mapping[str, tuple[tuple[str, ...], str]]:
 def _named() -> Mapping[str, str]:
     """Folded id, name and lay phrase to the condition."""
     found = {folded(row["phrase"]): row["condition_id"] for row in read_table("lay_conditions.csv", LAY)}
-    for row in read_fragments("conditions"):
+    for row in condition_rows():
         found[folded(row["name"])] = row["condition_id"]
         found[folded(row["condition_id"])] = row["condition_id"]
     return found
@@ -68,6 +81,8 @@ def condition_named(name: str, field: str) -> str:
     told = _listed().get(folded(name))
     if told is None and folded(name) in _named():
         return _named()[folded(name)]
+    if told is None and (stage := stage_named(folded(name))):
+        return stage
     if told is None and ICD10.match(name.strip().upper()):
         told = _coded(name.strip().upper().replace(".", ""))
     if told is None:

@@ -19,6 +19,7 @@ from polyguard_env.patients.directed import directed_items
 from polyguard_env.patients.doses import Told, doses_of
 from polyguard_env.patients.entries import entry_items
 from polyguard_env.patients.json_text import read_json
+from polyguard_env.patients.kidney_stages import with_implied
 from polyguard_env.patients.measurement_names import measurements_named
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.patients.named import named_drugs
@@ -117,9 +118,9 @@ def patient_from(data: Mapping[str, Any], knowledge: KnowledgeBase) -> Patient:
     return Patient(
         patient_id=text("patient_id", str(data.get("patient_id", "patient"))),
         sex=data["sex"],
-        conditions=tuple(dict.fromkeys(
+        conditions=with_implied(
             condition(name, f"conditions[{place}]") for place, name in enumerate(listed(data, "conditions"))
-        )),
+        ),
         measurements={
             name: measurement(name, value)
             for name, value in measurements_named(mapped(data, "measurements")).items()

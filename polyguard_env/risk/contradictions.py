@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from polyguard_env.patients.kidney_stages import stage_of
 from polyguard_env.patients.model import Patient
 from polyguard_env.risk.calculators import ckd_epi_2021, cockcroft_gault
 
-# Given and computed kidney function contradict when they differ by more than both: by a factor, and in mL/min.
+# Given and computed kidney function contradict when they differ by more than both: by a factor, and in mL/min. A stage
+# contradicts what is further from it than the latter.
 KIDNEY_FACTOR, KIDNEY_DIFFERENCE = 2.0, 20.0
 KIDNEY_NAMES = {"egfr": "eGFR", "crcl": "creatinine clearance"}
 # Weight as a field and as a measurement: share of the larger one, and kg.
@@ -55,7 +57,13 @@ def kidney_function(patient: Patient) -> Mapping[str, float]:
 
 def warnings_of(patient: Patient) -> tuple[str, ...]:
     """Contradictions of the data, and notes of doses that could not be read, in a fixed order."""
-    return (*_kidneys(patient), *_sizes(patient), *_blood(patient), *(i.note for i in patient.regimen if i.note))
+    return (
+        *_kidneys(patient),
+        *_stage(patient),
+        *_sizes(patient),
+        *_blood(patient),
+        *(i.note for i in patient.regimen if i.note),
+    )
 
 
 def _kidneys(patient: Patient) -> list[str]:
@@ -69,6 +77,21 @@ def _kidneys(patient: Patient) -> list[str]:
                 f"{KIDNEY_NAMES[name]} {value:.0f} mL/min: check both; the lower, {min(given, value):.0f}, is used"
             )
     return found
+
+
+def _stage(patient: Patient) -> list[str]:
+    """A stage of kidney disease that is far from the kidney function known: the value of eGFR, else of clearance."""
+    stage, known = stage_of(patient.conditions), kidney_function(patient)
+    if stage is None or not known:
+        return []
+    name = "egfr" if "egfr" in known else "crcl"
+    nearest = min(max(known[name], stage.low), stage.high)
+    if abs(known[name] - nearest) <= KIDNEY_DIFFERENCE:
+        return []
+    return [
+        f"{stage.name} among the conditions (eGFR {stage.low:g} to {stage.high:g}) contradicts {KIDNEY_NAMES[name]} "
+        f"{known[name]:.0f} mL/min: check both; the measured value is used"
+    ]
 
 
 def _sizes(patient: Patient) -> list[str]:

@@ -26,6 +26,7 @@ from polyguard_env.risk.local_use import eased, local_routes
 from polyguard_env.risk.opioid_tolerance import tolerance_notes
 from polyguard_env.risk.organs import ORGANS, rules_in_force, unchecked_findings
 from polyguard_env.risk.settling import settled
+from polyguard_env.risk.stages import within_stage
 from polyguard_env.risk.standins import stand_in_warnings, stood_in
 from polyguard_env.risk.told_doses import answered_by_dose
 
@@ -116,7 +117,7 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     findings = answered_by_dose(told, findings, whole, index)
     findings += composite_findings(told, regimen, findings, index)
     findings += unchecked_findings(told, regimen, findings, index)
-    findings = settled(findings, regimen, index)
+    findings = within_stage(patient, regimen, settled(findings, regimen, index), index)
     measured = patient.changed(conditions=tuple(implied_conditions(patient)))
     implied = [found for item in regimen for found in drug_disease_findings(item, measured, index)]
     findings += level_findings(patient, regimen, implied, index)

@@ -22,8 +22,10 @@ from polyguard_env.knowledge.allergens import drug_allergy
 from polyguard_env.knowledge.base import KnowledgeBase
 from polyguard_env.knowledge.tabular import read_fragments, read_table
 from polyguard_env.patients.checks import figures
+from polyguard_env.patients.condition_names import condition_rows
 from polyguard_env.patients.directed import directed_items
 from polyguard_env.patients.entries import entry_items
+from polyguard_env.patients.kidney_stages import with_implied
 from polyguard_env.patients.model import Patient, RegimenItem, Sex
 from polyguard_env.patients.reading import RANGES
 from polyguard_env.sources.catalogue import described
@@ -106,9 +108,9 @@ def records_of(frame: pd.DataFrame) -> list[PatientRecord]:
 
 @cache
 def condition_codes() -> dict[str, dict[str, str]]:
-    """Coding system to code (or prefix) to condition id; ICD-10 also from the conditions table."""
+    """Coding system to code (or prefix) to condition id; ICD-10 also from the condition tables."""
     found: dict[str, dict[str, str]] = {"icd10": {}, "icd9": {}, "snomed": {}, "nhanes": {}}
-    for row in read_fragments("conditions"):
+    for row in condition_rows():
         found["icd10"].setdefault(row["icd10"].replace(".", ""), row["condition_id"])
     for row in read_table("condition_codes.csv", HERE):
         found[row["system"]][row["code"].replace(".", "")] = row["condition_id"]
@@ -255,7 +257,7 @@ def to_patient(record: PatientRecord, resolver: Resolver) -> tuple[Patient, list
         sex=sex,
         weight=typical_weight if record.weight is None else record.weight,
         height=typical_height if record.height is None else record.height,
-        conditions=tuple(dict.fromkeys(c for c in conditions if c)),
+        conditions=with_implied(c for c in conditions if c),
         measurements=dict(record.measurements),
         allergies=tuple(dict.fromkeys(allergies)),
         regimen=tuple(items),

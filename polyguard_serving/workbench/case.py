@@ -11,6 +11,7 @@ from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import DISCLAIMER, Candidate, PolyGuardAction, PolyGuardObservation
 from polyguard_env.errors import PolyGuardError
+from polyguard_env.patients.condition_names import reviewed_only
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.contradictions import warnings_of
 from polyguard_env.risk.entries import merged, repeated
@@ -116,7 +117,15 @@ class Case:
         """What the list held for a drug of the episode, which knows each drug once, at the dose of now."""
         held = [one for one in given.regimen if one.drug_id == item.drug_id]
         if len(held) < 2:
-            return [replace(item, entered=one.entered, product=one.product) for one in held] or [item]
+            return [
+                replace(
+                    item,
+                    entered=one.entered,
+                    product=one.product,
+                    indication=one.indication if one.indication in reviewed_only() else item.indication,
+                )
+                for one in held
+            ] or [item]
         share = (item.dose or 0.0) / self.first_doses[item.drug_id]
         return [replace(one, dose=None if one.dose is None else one.dose * share) for one in held]
 
@@ -206,10 +215,13 @@ def of_patient(patient: Patient, came_from: str, notes: tuple[str, ...] = ()) ->
     if not kept:
         fix = "name at least one drug of the formulary, for example warfarin"
         raise PolyGuardError("regimen", ", ".join(patient.drug_ids) or "empty", fix)
-    once = merged(kept, repeated(kept, env.index))
+    within = tuple(replace(i, indication="") if i.indication in reviewed_only() else i for i in kept)
+    once = merged(within, repeated(within, env.index))
+    held = tuple(name for name in patient.conditions if name not in reviewed_only())
+    person = patient.changed(regimen=tuple(once), conditions=held)
     scenario = Scenario(
         scenario_id=f"own-{patient.patient_id}"[:60], split="train", sub_environment=OWN_CASE, difficulty="hard",
-        patient=patient.with_regimen(tuple(once)), hidden=frozenset(), target_drugs=(), mechanism="",
+        patient=person, hidden=frozenset(), target_drugs=(), mechanism="",
         unseen_mechanism=False, budget=OWN_BUDGET, step_days=OWN_STEP_DAYS,
     )  # fmt: skip
     env.factory = OneCase(scenario)  # type: ignore[assignment]

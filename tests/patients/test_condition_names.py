@@ -18,10 +18,16 @@ PERSON = {"age": 80, "sex": "F", "weight": 60, "height": 160}
     [
         ("COPD", "copd"), ("CKD", "ckd"), ("AF", "atrial_fibrillation"), ("atrial fibrillation", "atrial_fibrillation"),
         ("Type 2 diabetes", "diabetes"), ("GERD", "gerd"), ("BPH", "bph"), ("E11.9", "diabetes"), ("e119", "diabetes"),
-        ("I50.22", "hfref"), ("I50.3", "hfpef"), ("N18.31", "ckd"), ("I48.91", "atrial_fibrillation"),
+        ("I50.22", "hfref"), ("I50.3", "hfpef"), ("N18.31", "ckd_g3a"), ("I48.91", "atrial_fibrillation"),
         ("Alzheimer's disease", "dementia"), ("enlarged prostate", "bph"), ("high blood pressure", "hypertension"),
         ("Gastro-esophageal reflux disease", "gerd"), ("E11.10", "ketoacidosis"), ("anaemia", "anaemia"),
-        ("CKD 3", "ckd"), ("CKD 3b", "ckd"), ("CKD stage 4", "ckd"), ("CKD G3b", "ckd"), ("N18.5", "ckd"),
+        ("CKD 3", "ckd_g3"), ("CKD 3b", "ckd_g3b"), ("CKD stage 4", "ckd_g4"), ("CKD G3b", "ckd_g3b"),
+        ("N18.5", "ckd_g5"),
+        ("N18.30", "ckd_g3"), ("N18.6", "ckd_g5"), ("N18.9", "ckd"), ("Stage IV chronic kidney disease", "ckd_g4"),
+        ("Chronic kidney disease, stage 4 (severe)", "ckd_g4"), ("CKD-3a A2", "ckd_g3a"), ("CKD 2", "ckd"),
+        ("stage iiib ckd", "ckd_g3b"), ("CKD 5", "ckd_g5"), ("CKD 5D", "dialysis"),
+        ("chronic renal failure stage V", "ckd_g5"),
+        ("CKD stage 5 on haemodialysis", "dialysis"),
         ("Alzheimer disease", "dementia"),
         ("STEMI", "myocardial_infarction"), ("NSTEMI", "myocardial_infarction"), ("PCI", "coronary_artery_disease"),
         ("coronary stent", "coronary_artery_disease"), ("Z95.5", "coronary_artery_disease"), ("type 2 DM", "diabetes"),
@@ -40,7 +46,7 @@ def test_names_and_codes(written: str, meant: str) -> None:
         ("I50.9", ("hfref", "hfpef")), ("type 1 diabetes", ("type 2",)), ("E10.9", ("type 2",)),
         ("anemia", ("b12_deficiency",)), ("glaucoma", ("glaucoma_angle_closure",)), ("C73", ("medullary",)),
         ("PD", ("parkinsons_disease", "dialysis")), ("MS", ("multiple_sclerosis",)), ("osteopenia", ("osteoporosis",)),
-        ("diabetic neuropathy", ("peripheral_neuropathy", "neuropathic_pain")), ("CKD 5", ("ckd", "dialysis")),
+        ("diabetic neuropathy", ("peripheral_neuropathy", "neuropathic_pain")), ("ESRD", ("ckd_g5", "dialysis")),
     ],
 )  # fmt: skip
 def test_several_meanings_give_choices(written: str, choices: tuple[str, ...]) -> None:
@@ -49,7 +55,7 @@ def test_several_meanings_give_choices(written: str, choices: tuple[str, ...]) -
     assert caught.value.field == "conditions[0]" and all(choice in caught.value.fix for choice in choices)
 
 
-@pytest.mark.parametrize("written", ["xyzzy", "Q99.9", "atrial fibrilation"])
+@pytest.mark.parametrize("written", ["xyzzy", "Q99.9", "atrial fibrilation", "CKD 4a", "CKD 3-4", "CKD 6", "CKD 4D"])
 def test_what_is_not_known_is_refused(written: str) -> None:
     with pytest.raises(PolyGuardError) as caught:
         condition_named(written, "conditions[0]")

@@ -84,7 +84,7 @@ def test_a_lowered_finding_says_by_what_route_and_whence(knowledge: KnowledgeBas
 
 def test_every_row_names_what_exists(knowledge: KnowledgeBase) -> None:
     classes, conditions = set(knowledge.tables["classes"]["class_id"]), set()
-    conditions = {row["condition_id"] for row in read_fragments("conditions")}
+    conditions = {row["condition_id"] for row in (*read_fragments("conditions"), *read_fragments("review_conditions"))}
     known = {"*", *knowledge.drugs, *classes, *conditions}
     rows = read_fragments("local_use")
     assert {name for row in rows for name in terms(row["target"]) | terms(row["other"])} <= known

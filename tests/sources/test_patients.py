@@ -9,6 +9,7 @@ import pytest
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
+from polyguard_env.patients.condition_names import condition_ids
 from polyguard_env.risk.review import review_regimen
 from polyguard_env.sources import mimic, synthea
 from polyguard_env.sources.records import condition_codes, condition_of, measured, records_of, to_patients
@@ -122,10 +123,7 @@ def test_the_mimic_sample(shared: Callable[[str], Path], resolver: Resolver) -> 
 
 
 def test_codes_lead_to_known_conditions() -> None:
-    from polyguard_env.knowledge.tabular import read_fragments
-
-    known = {row["condition_id"] for row in read_fragments("conditions")}
-    assert {name for codes in condition_codes().values() for name in codes.values()} <= known
+    assert {name for codes in condition_codes().values() for name in codes.values()} <= condition_ids()
     assert condition_of("icd10|I48.91") == condition_of("icd9|42731") == "atrial_fibrillation"
     assert condition_of("icd9|4280") == "hfpef" and condition_of("icd9|42821") == "hfref"
     assert condition_of("icd10|Z00.0") == condition_of("snomed|1") == condition_of("loinc|1") == ""

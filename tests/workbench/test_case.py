@@ -206,3 +206,17 @@ def test_one_ingredient_listed_twice_is_one_drug_of_the_episode_and_two_entries_
     case.take(PolyGuardAction(candidate_id=stop.candidate_id), "you")
     assert "acetaminophen" not in case.patient().drug_ids
     assert "duplication:acetaminophen" not in {finding.finding_id for finding in case.findings()}
+
+
+def test_a_condition_that_only_the_review_knows_stays_with_the_findings() -> None:
+    from polyguard_env.patients.model import Patient, RegimenItem
+
+    person = Patient(
+        "Entered", 80, "F", 60.0, 160.0, conditions=("ckd", "ckd_g4"),
+        regimen=(RegimenItem("metformin", 2000.0, "ckd_g4"), RegimenItem("dabigatran", 300.0)),
+    )  # fmt: skip
+    case = of_patient(person, "form")
+    assert case.observation.patient["conditions"] == ["ckd"]
+    assert case.patient().conditions == ("ckd", "ckd_g4")
+    assert {item.indication for item in case.patient().regimen} == {"ckd_g4", ""}
+    assert "organ_dosing:renal:metformin" in {found.finding_id for found in case.findings()}

@@ -32,7 +32,7 @@ WHY = {
 TO_DO = {("omission", "add"): "Consider adding it", ("monitoring", "monitor"): "Have it measured"}
 SHORT = re.compile(
     r"\b(qtc?|cyp\w*|ecg|inr|cns|nsaids?|acb|dbi|ck|tsh|alt|ddi|ckd|copd|hiv|bp|gerd|bph|adhd|gi|g6pd|b12|hfref|hfpef|"
-    r"psa|aptt|wbc|ssris?|snris?|maois?|ppis?|arbs?|ace)\b",
+    r"psa|aptt|wbc|ssris?|snris?|maois?|ppis?|arbs?|ace|ptsd)\b",
     re.IGNORECASE,
 )
 MIXED = {
