@@ -229,6 +229,13 @@ def other_lines(board: Mapping[str, Any]) -> list[str]:
         f"{', '.join(f'`{name}`' for name in walked['moves'])}. Reasons met: "
         f"{', '.join(f'`{name}`' for name in walked['reasons'])}.",
         "",
+        "## Reach",
+        "",
+        "No attribute of an observation, however far, leads to the episode, scenario, patient, rules or prices "
+        "(`tests/trust/test_reach.py`). Code in the environment's own process can always use the interpreter's "
+        "introspection (`gc`, frames, `sys.modules`), which nothing inside that process prevents: the panel above "
+        "plays by observations alone, and agents that may run code are trained and evaluated over the server.",
+        "",
         "## Bounds and groups",
         "",
         f"- Steps paid exactly a bound: {bound['references']:.2%} of the reference policies', {bound['named']:.2%} of "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,9 +44,11 @@ _FIELDS: dict[type[Message], set[str]] = {}
 _VALUES: Any = BaseModel.__dict__["__dict__"]
 # Fields of an observation that take most of its time to write.
 WRITTEN_LATER = ("patient", "regimen", "candidates", "text")
-# Under which name an observation keeps how to write them. No name an attribute could have: what writes them knows more
-# than it shows.
+# Under which name an observation keeps the number of what writes them. That itself, which knows more than it shows, is
+# kept here and not with the observation, from which no attribute leads to it.
 _REST = "\0rest"
+_TO_WRITE: dict[int, Callable[[], dict[str, Any]]] = {}
+_NUMBERS = count()
 
 
 def trusted(kind: type[M], values: dict[str, Any]) -> M:
@@ -155,23 +158,36 @@ class PolyGuardObservation(Message):
             values: every field but those of `WRITTEN_LATER`.
             rest: gives these; called once at most, when one of them is first read.
         """
-        values[_REST] = rest
+        number = values[_REST] = next(_NUMBERS)
+        _TO_WRITE[number] = rest
         return trusted(cls, values)
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
         """All values, in the order of the fields; those that are missing are written first."""
         values: dict[str, Any] = _VALUES.__get__(self)
-        rest = values.get(_REST)
-        if rest is not None:
-            values = values | rest()
-            values = {name: values[name] for name in type(self).model_fields}
-            _VALUES.__set__(self, values)
+        number = values.get(_REST)
+        if number is not None:
+            # Two threads may write it at once; they write the same.
+            rest = _TO_WRITE.get(number)
+            if rest is not None:
+                values = values | rest()
+                values = {name: values[name] for name in type(self).model_fields}
+                _VALUES.__set__(self, values)
+                _TO_WRITE.pop(number, None)
+            else:
+                values = _VALUES.__get__(self)
         return values
 
     @__dict__.setter
     def __dict__(self, values: dict[str, Any]) -> None:
         _VALUES.__set__(self, values)
+
+    def __del__(self) -> None:
+        """What nobody has read need not be written."""
+        number = _VALUES.__get__(self).get(_REST)
+        if number is not None:
+            _TO_WRITE.pop(number, None)
 
     if not TYPE_CHECKING:
 

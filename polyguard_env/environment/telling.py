@@ -143,7 +143,8 @@ class Telling:
         for topic in self._fetched[self._brought :]:
             self._passages += [shown(passage) for passage in self.evidence.fetch(scenario, topic)]
             self._brought += 1
-        found = list(self._passages)
+        # Copies, so that what an agent does to them is done to its own alone.
+        found = [dict(passage) for passage in self._passages]
         if scenario.combinations:
             for name, danger in sorted(self._episode.tested()):
                 words = f"{name.replace('+', ' + ')}: {'dangerous' if danger else 'no danger found'}"
@@ -165,7 +166,7 @@ class Telling:
             _, legal, reasons = self._verdict
             info |= {"legal": legal, "reasons": list(reasons)}
         if self._episode.ended:
-            info |= {"events": list(self._events), "episode_reward": self.episode_reward()}
+            info |= {"events": [dict(event) for event in self._events], "episode_reward": self.episode_reward()}
         return info
 
 
