@@ -36,6 +36,8 @@ LEVELS = {
 }
 # Sides of entries that the index of substances does not list.
 FOODS = ("pamplemousse (jus et fruit)", "alcool (boisson ou excipient)")
+# What lowers a level or an effect: "adaptation de la posologie" then asks for more of a drug, not for less.
+LOSSES = frozenset({"cyp_induction", "pgp_induction", "reduced_absorption", "reduced_activation", "reduced_effect"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def expand(thesaurus: Thesaurus) -> list[AnsmPair]:
             if held is None or SEVERITY_RANK[level.severity] > SEVERITY_RANK[held.severity]:
                 sides = {"{main}": "{a}", "{plus}": "{b}"} if key == (a, b) else {"{main}": "{b}", "{plus}": "{a}"}
                 effect = outcome.effect.replace("{main}", sides["{main}"]).replace("{plus}", sides["{plus}"])
-                best[key] = AnsmPair(*key, level.severity, outcome.mechanism, level.management, effect)
+                todo = without_a_cut(level.management) if outcome.mechanism in LOSSES else level.management
+                best[key] = AnsmPair(*key, level.severity, outcome.mechanism, todo, effect)
     return [best[key] for key in sorted(best)]
 
 
@@ -190,6 +193,12 @@ def management_of(severity: str, text: str, terms: list[tuple[str, str]], detail
     if not watch or severity == "contraindicated":
         return term
     return f"{term}: {'if unavoidable, ' if term == 'avoid' else ''}{' and '.join(watch[:2])}"
+
+
+def without_a_cut(management: str) -> str:
+    """A management term where a level falls: the dose may have to rise, so a cut becomes watching the effect."""
+    term, colon, watch = management.partition(":")
+    return f"monitor{colon}{watch}" if term == "reduce_dose" else management
 
 
 def keyword_table(name: str) -> list[tuple[str, str]]:

@@ -59,3 +59,32 @@ def test_what_labels_only_watch_is_no_major_interaction(knowledge: KnowledgeBase
 )  # fmt: skip
 def test_a_measurement_reads_with_its_action(action: str, told: str) -> None:
     assert with_measurement(action, "heart rate") == told
+
+
+def test_a_level_that_falls_asks_for_no_smaller_dose(knowledge: KnowledgeBase) -> None:
+    edges = knowledge.tables["interactions"]
+    cut = edges[edges["management"].str.startswith("reduce_dose") & edges["mechanism"].str.endswith("induction")]
+    assert cut["effect"].str.contains("rise").all(), cut[~cut["effect"].str.contains("rise")].head()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "mechanism", "action"),
+    [
+        ("aripiprazole", "carbamazepine", "cyp_induction", "monitor"),
+        ("lamotrigine", "phenytoin", "cyp_induction", "monitor"),
+        ("efavirenz", "prednisone", "cyp_induction", "monitor"), ("lefamulin", "rifampin", "cyp_induction", "avoid"),
+        ("pirtobrutinib", "efavirenz", "cyp_induction", "avoid"), ("acalabrutinib", "apixaban", "bleeding", "avoid"),
+        ("ritonavir", "rifabutin", "cyp3a4_inhibition", "reduce_dose"),
+        ("clozapine", "lorazepam", "cns_depression", "avoid"),
+        ("clonidine", "tizanidine", "hypotension", "avoid"),
+        ("insulin_glargine", "repaglinide", "hypoglycaemia", "avoid"),
+        ("cilostazol", "verapamil", "cyp3a4_inhibition", "reduce_dose"),
+        ("cilostazol", "omeprazole", "cyp2c19_inhibition", "reduce_dose"),
+    ],
+)  # fmt: skip
+def test_management_follows_the_direction(
+    knowledge: KnowledgeBase, a: str, b: str, mechanism: str, action: str
+) -> None:
+    edge = knowledge.interaction(a, b)
+    assert edge is not None
+    assert (edge.mechanism, edge.management.partition(":")[0]) == (mechanism, action), edge

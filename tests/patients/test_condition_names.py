@@ -32,7 +32,10 @@ PERSON = {"age": 80, "sex": "F", "weight": 60, "height": 160}
         ("STEMI", "myocardial_infarction"), ("NSTEMI", "myocardial_infarction"), ("PCI", "coronary_artery_disease"),
         ("coronary stent", "coronary_artery_disease"), ("Z95.5", "coronary_artery_disease"), ("type 2 DM", "diabetes"),
         ("CABG", "coronary_artery_disease"), ("PE", "venous_thromboembolism"), ("PAF", "atrial_fibrillation"),
-        ("hypothyroid", "hypothyroidism"), ("Lewy body", "lewy_body_dementia"),
+        ("hypothyroid", "hypothyroidism"), ("Lewy body", "lewy_body_dementia"), ("SIADH", "hyponatraemia"),
+        ("AKI", "acute_kidney_injury"), ("complete heart block", "bradycardia"), ("CLL", "haematological_cancer"),
+        ("MCI", "mild_cognitive_impairment"), ("low back pain", "back_pain"), ("Raynaud's", "raynaud"),
+        ("hospice", "limited_life_expectancy"), ("gastric bypass", "bariatric_surgery"), ("H26.9", "cataract"),
     ],
 )  # fmt: skip
 def test_names_and_codes(written: str, meant: str) -> None:
@@ -47,6 +50,7 @@ def test_names_and_codes(written: str, meant: str) -> None:
         ("anemia", ("b12_deficiency",)), ("glaucoma", ("glaucoma_angle_closure",)), ("C73", ("medullary",)),
         ("PD", ("parkinsons_disease", "dialysis")), ("MS", ("multiple_sclerosis",)), ("osteopenia", ("osteoporosis",)),
         ("diabetic neuropathy", ("peripheral_neuropathy", "neuropathic_pain")), ("ESRD", ("ckd_g5", "dialysis")),
+        ("prosthetic valve", ("mechanical_heart_valve", "bioprosthetic")), ("first degree AV block", ("third degree",)),
     ],
 )  # fmt: skip
 def test_several_meanings_give_choices(written: str, choices: tuple[str, ...]) -> None:
