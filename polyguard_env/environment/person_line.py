@@ -8,7 +8,7 @@ from typing import Any
 
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.observed import KIDNEY, Shown, drug_word, measurement_word
-from polyguard_env.environment.pieces import KEPT, Piece, estimated_tokens
+from polyguard_env.environment.pieces import KEPT, Piece, joined
 from polyguard_env.risk.index import RuleIndex
 
 # Outside these a value is marked low or high in the text: a display choice of this project (2026) for older adults. The
@@ -83,9 +83,14 @@ class PersonLine:
         """The line with so many conditions at most."""
         found = self._told.get(most)
         if found is None:
-            pieces = [*self._head, *self._conditions[:most], *self._tail]
-            found = self._told[most] = "".join(pieces), sum([estimated_tokens(piece) for piece in pieces])
+            found = self._told[most] = joined([*self._head, *self._conditions[:most], *self._tail])
         return found
+
+    def counting(self) -> Piece:
+        """The line without conditions, and all that follows them only counted with them."""
+        if not self._tail:
+            return self.naming(0)
+        return joined([*self._head, f"; +{len(self._conditions) + len(self._tail)} more"])
 
 
 @lru_cache(maxsize=KEPT)

@@ -62,7 +62,7 @@ class Telling:
                 "channels": channels(columns) if columns else {},
                 "info": self._info(),
             },
-            partial(_rest, offers, standing, evidence[-EVIDENCE_SHOWN:]),
+            partial(_rest, offers, standing, evidence[-EVIDENCE_SHOWN:], len(evidence)),
         )
 
     def write(self) -> bytes:
@@ -76,7 +76,7 @@ class Telling:
         offers = b",".join(
             [b'{"candidate_id":"%b%b' % (name.encode(), offer.json) for name, offer in zip(ids, words, strict=True)]
         )
-        text = orjson.dumps(standing.rendering.text(words, evidence))
+        text = orjson.dumps(standing.rendering.text(words, evidence, len(evidence)))
         return (
             b'%b,"day":%d,"steps_left":%d,%b,"candidates":[%b],"evidence":%b,"text":%b,%b,"info":%b'
         ) % (
@@ -170,13 +170,17 @@ class Telling:
         return info
 
 
-def _rest(offers: Offers, standing: Standing, evidence: list[dict[str, Any]]) -> dict[str, Any]:
-    """The fields of an observation that are written later."""
+def _rest(offers: Offers, standing: Standing, evidence: list[dict[str, Any]], count: int) -> dict[str, Any]:
+    """The fields of an observation that are written later.
+
+    Args:
+        evidence, count: as in `Rendering.text`.
+    """
     return {
         "patient": standing.patient(),
         "regimen": standing.regimen(),
         "candidates": in_words(offers),
-        "text": standing.rendering.text(offers.words, evidence),
+        "text": standing.rendering.text(offers.words, evidence, count),
     }
 
 
