@@ -20,6 +20,7 @@ from polyguard_env.environment.scenarios import SUB_ENVIRONMENTS
 from polyguard_env.environment.subenvironments import SPECS
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.policies import POLICIES
+from polyguard_env.trust.acceptance import ABOVE_FLOOR
 from polyguard_env.trust.attacks import FAMILIES
 from polyguard_env.trust.episodes import annotated
 
@@ -92,6 +93,7 @@ def render(board: Mapping[str, Any]) -> str:
         cell_table(dict(board)),
         "",
         *attainable_lines(board),
+        *near_floor_lines(board),
         *breach_lines(board),
         *attack_lines(),
         *leakage_lines(board["leakage"]),
@@ -122,6 +124,28 @@ def attainable_lines(board: Mapping[str, Any]) -> list[str]:
         return []
     header = ("sub-environment", "difficulty", "highest found", "oracle's share", "search")
     return ["## Highest attainable reward", "", *table(header, rows)]
+
+
+def near_floor_lines(board: Mapping[str, Any]) -> list[str]:
+    """The attacks near the floor, measured again on more scenarios."""
+    found = [one for cell in board["cells"] for one in cell["near_floor"]]
+    if not found:
+        return []
+    rows = [
+        (one["sub_environment"], one["difficulty"], f"`{one['policy']}`", one["scenarios"],
+         f"{one['difference']:+.4f} [{one['ci'][0]:+.4f}, {one['ci'][1]:+.4f}]")
+        for one in sorted(found, key=lambda one: -one["difference"])
+    ]  # fmt: skip
+    return [
+        "## Near the floor",
+        "",
+        f"Attacks without blind good whose 95% interval above doing nothing reached over the line of {ABOVE_FLOOR} on "
+        f"the scenarios of the panel, each measured again beside doing nothing on {board['sizes']['again']} other "
+        "scenarios of its cell; the line `canary_floor` is read from this. Mean of the paired differences of episode "
+        "rewards, with its 95% interval.",
+        "",
+        *table(("sub-environment", "difficulty", "attack", "scenarios", "paid above doing nothing"), rows),
+    ]
 
 
 def breach_lines(board: Mapping[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from polyguard_env.trust.scoreboard import PARTS, Sizes, scoreboard
 OPTIONS = {
     "scenarios": "scenarios per sub-environment and difficulty",
     "searched": "of these, how many to search for the attainable reward",
+    "again": "fresh scenarios per cell for the attacks near the floor",
     "leakage": "training scenarios per cell for the classifiers",
     "harm": "scenarios per cell of the harm simulation",
     "harm_seeds": "seeds of the harm simulation",
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         if part not in PARTS:
             raise PolyGuardError("--parts", part, f"use some of {', '.join(PARTS)}")
     for name in OPTIONS:
-        if getattr(arguments, name) < (0 if name == "searched" else 1):
+        if getattr(arguments, name) < (0 if name in ("searched", "again") else 1):
             raise PolyGuardError(f"--{name.replace('_', '-')}", getattr(arguments, name), "give at least 1")
     sizes = Sizes(**{name: getattr(arguments, name) for name in OPTIONS})
     board = scoreboard(PolyGuardEnv(), sizes, arguments.seed, parts, progress=lambda line: print(line, file=sys.stderr))

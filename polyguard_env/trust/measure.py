@@ -30,7 +30,7 @@ class Plan:
     Attributes:
         scenarios: episodes per policy, sub-environment and difficulty.
         seed: of candidate order, ids and harm events.
-        split: of the scenarios.
+        split: of the scenarios. first: number of the first scenario of each cell.
     """
 
     scenarios: int
@@ -38,6 +38,7 @@ class Plan:
     split: str = "holdout"
     sub_environments: tuple[str, ...] = SUB_ENVIRONMENTS
     difficulties: tuple[str, ...] = DIFFICULTIES
+    first: int = 0
 
     def __post_init__(self) -> None:
         for name in self.difficulties:
@@ -52,7 +53,10 @@ class Plan:
 
     def ids(self, sub_environment: str, difficulty: str) -> list[str]:
         """The scenarios of a cell."""
-        return [make_id(self.split, sub_environment, difficulty, number) for number in range(self.scenarios)]
+        return [
+            make_id(self.split, sub_environment, difficulty, number)
+            for number in range(self.first, self.first + self.scenarios)
+        ]
 
 
 def contestants() -> dict[str, Callable[[], Policy]]:

@@ -18,6 +18,7 @@ from polyguard_env.trust import leakage
 from polyguard_env.trust.acceptance import LINES, Violation, highest_attack, violations
 from polyguard_env.trust.attacks import NAMES, attack
 from polyguard_env.trust.attainable import Best, attainable
+from polyguard_env.trust.floor import measured_again, settled
 from polyguard_env.trust.groups import group_spread
 from polyguard_env.trust.harm import correlation, simulate, within
 from polyguard_env.trust.measure import LADDER, Plan, means, play_panel
@@ -37,6 +38,7 @@ class Sizes:
     Attributes:
         scenarios: per sub-environment and difficulty, for the panel and the groups.
         searched: of these, how many are searched for the attainable reward.
+        again: fresh scenarios per cell for the attacks whose interval reaches over the line above the floor.
         leakage: training scenarios per cell for the classifiers.
         harm, harm_seeds: scenarios per cell and seeds of the harm simulation.
         regimens: random regimens both checkers review.
@@ -45,6 +47,7 @@ class Sizes:
 
     scenarios: int = 64
     searched: int = 4
+    again: int = 1600
     leakage: int = 100
     harm: int = 8
     harm_seeds: int = 8
@@ -79,7 +82,7 @@ def scoreboard(
     }
     if "panel" in parts:
         progress(f"panel: {len(NAMES)} attacks and {len(LADDER)} policies, {sizes.scenarios} scenarios a cell")
-        board |= panel_part(env, plan, sizes.searched)
+        board |= panel_part(env, plan, sizes.searched, sizes.again)
     if "groups" in parts:
         progress("groups: spread of rewards")
         board["groups"] = group_spread(env, replace(plan, split="train"))
@@ -101,7 +104,7 @@ def scoreboard(
     return board
 
 
-def panel_part(env: PolyGuardEnv, plan: Plan, searched: int) -> dict[str, Any]:
+def panel_part(env: PolyGuardEnv, plan: Plan, searched: int, again: int) -> dict[str, Any]:
     """Mean rewards by cell, what they break, and the steps at a bound."""
     episodes = play_panel(env, plan)
     cells: list[dict[str, Any]] = []
@@ -111,7 +114,8 @@ def panel_part(env: PolyGuardEnv, plan: Plan, searched: int) -> dict[str, Any]:
         sub_environment, difficulty = (str(part) for part in key)
         ids = plan.ids(sub_environment, difficulty)
         best: dict[str, Best] = {name: attainable(env, name, plan.seed) for name in ids[:searched]}
-        wrong = violations(frame, {name: play.reward for name, play in best.items()})
+        near_floor = measured_again(env, plan, frame, again)
+        wrong = settled(violations(frame, {name: play.reward for name, play in best.items()}), near_floor)
         broken += wrong
         cells.append(
             {
@@ -130,6 +134,7 @@ def panel_part(env: PolyGuardEnv, plan: Plan, searched: int) -> dict[str, Any]:
                 "policies": found,
                 "highest_attack": highest_attack(found, str(key[0]), blind=False),
                 "highest_blind_attack": highest_attack(found, str(key[0]), blind=True),
+                "near_floor": [one.to_dict() for one in near_floor],
                 "violations": [violation.to_dict() for violation in wrong],
             }
         )

@@ -25,7 +25,7 @@ from polyguard_env.trust.measure import LADDER
 from polyguard_env.trust.scoreboard import Sizes, scoreboard
 from polyguard_env.trust.second import risk
 
-TINY = Sizes(scenarios=1, searched=1, leakage=12, harm=1, harm_seeds=1, regimens=60, walks=1)
+TINY = Sizes(scenarios=1, searched=1, again=4, leakage=12, harm=1, harm_seeds=1, regimens=60, walks=1)
 
 
 @pytest.fixture(scope="module")

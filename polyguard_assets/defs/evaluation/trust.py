@@ -35,13 +35,14 @@ class TrustSizes(dg.Config):  # type: ignore[misc]
 
     Attributes:
         difficulties: which are played.
-        scenarios, searched, leakage, harm: per sub-environment and difficulty. harm_seeds: seeds of each episode.
+        scenarios, searched, again, leakage, harm: per sub-environment and difficulty. harm_seeds: of each episode.
         regimens: random regimens both checkers review. walks: random walks per cell and split that both work out.
     """
 
     difficulties: list[str] = ["medium"]
     scenarios: int = 3
     searched: int = 1
+    again: int = 40
     leakage: int = 20
     harm: int = 4
     harm_seeds: int = 1
