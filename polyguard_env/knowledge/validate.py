@@ -22,7 +22,15 @@ STRENGTHS = frozenset({"strong", "moderate", "weak"})
 ROLE_STRENGTHS = frozenset({"strong", "moderate", "weak", "sensitive", "prodrug"})
 QT_RISKS = frozenset(QT_GRADES) - {"none"}
 # Tables beside the rules whose targets select drugs.
-SELECTING = ("ceilings", "critical_levels", "dosed_pairs", "local_use", "same_ingredient", "stop_")
+SELECTING = (
+    "ceilings",
+    "critical_levels",
+    "dosed_pairs",
+    "local_use",
+    "review_drug_disease",
+    "same_ingredient",
+    "stop_",
+)
 TERM_KINDS = frozenset({"class", "drug", "group", "flag", "role", "qt"})
 CROSS_GRADES = frozenset({"likely", "probable", "possible", "unlikely", "none"})
 FIRST_YEAR, LAST_YEAR = 1950, 2026

@@ -17,6 +17,8 @@ from polyguard_env.patients.kidney_stages import stage_named
 
 ICD10 = re.compile(r"^[A-Z]\d[0-9A-Z](\.?[0-9A-Z]{1,4})?$")
 LAY = Path(__file__).parents[1] / "evidence"
+# A choice of this project (2026): a shorter name within other words is mostly an abbreviation of something else.
+LEAST_WITHIN = 4
 ARTICLE = re.compile(r"^(a|an|the) ")
 
 
@@ -86,14 +88,23 @@ def condition_named(name: str, field: str) -> str:
     if told is None and ICD10.match(name.strip().upper()):
         told = _coded(name.strip().upper().replace(".", ""))
     if told is None:
-        known = sorted({*condition_ids(), *_named(), *_listed()})
-        near = get_close_matches(folded(name), known, 3, 0.7)
-        fix = "use an id, name or ICD-10 code of conditions.csv"
+        near = _near(folded(name))
+        fix = "use an id, name or ICD-10 code of conditions.csv, or leave it out: no rule is on another"
         raise PolyGuardError(field, name, f"{fix}; near it: {', '.join(near)}" if near else fix)
     meant, why = told
     if len(meant) > 1 or why:
         raise PolyGuardError(field, name, f"write which is meant: {' or '.join(meant)} ({why})")
     return meant[0]
+
+
+def _near(name: str) -> list[str]:
+    """At most three known names near a folded one: spelt like it, else the longest that its words hold."""
+    known = sorted(key for key in {*condition_ids(), *_named(), *_listed()} if not ICD10.match(key.upper()))
+    if ICD10.match(name.replace(" ", "").upper()):
+        return []
+    within = (key for key in known if len(key) >= LEAST_WITHIN and f" {key} " in f" {name} ")
+    spelt = get_close_matches(name, known, 3, 0.7)
+    return list(dict.fromkeys((*spelt, *sorted(within, key=len, reverse=True))))[:3]
 
 
 def _coded(code: str) -> tuple[tuple[str, ...], str] | None:

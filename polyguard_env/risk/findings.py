@@ -88,3 +88,10 @@ def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(findings, key=lambda f: (-SEVERITY_RANK[f.severity], CATEGORIES.index(f.category), f.finding_id))
     )
+
+
+def keep_worst(findings: dict[str, Finding], finding: Finding) -> None:
+    """Of several findings with one id, the worst stays, and the later of equals."""
+    held = findings.get(finding.finding_id)
+    if held is None or SEVERITY_RANK[finding.severity] >= SEVERITY_RANK[held.severity]:
+        findings[finding.finding_id] = finding

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.knowledge.schema import SEVERITY_RANK, Interaction, Rule
+from polyguard_env.knowledge.schema import Interaction, Rule
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.allergies import allergy_findings
 from polyguard_env.risk.burden import burden_findings
@@ -17,7 +17,7 @@ from polyguard_env.risk.combinations import combination_findings
 from polyguard_env.risk.composites import composite_findings
 from polyguard_env.risk.contradictions import kidney_function, warnings_of
 from polyguard_env.risk.entries import Pair, Repeated, merged, repeated, same_ingredient_findings, within_products
-from polyguard_env.risk.findings import SLACK, Finding, RiskReport, above_maximum, worst_first
+from polyguard_env.risk.findings import SLACK, Finding, RiskReport, above_maximum, keep_worst, worst_first
 from polyguard_env.risk.genes import gene_findings
 from polyguard_env.risk.index import RuleIndex, terms
 from polyguard_env.risk.intervals import interval_findings
@@ -25,6 +25,7 @@ from polyguard_env.risk.levels import implied_conditions, level_findings
 from polyguard_env.risk.local_use import eased, local_routes
 from polyguard_env.risk.opioid_tolerance import tolerance_notes
 from polyguard_env.risk.organs import ORGANS, rules_in_force, unchecked_findings
+from polyguard_env.risk.review_conditions import condition_findings
 from polyguard_env.risk.settling import settled
 from polyguard_env.risk.stages import within_stage
 from polyguard_env.risk.standins import stand_in_warnings, stood_in
@@ -121,6 +122,7 @@ def review_regimen(patient: Patient, knowledge: KnowledgeBase) -> RiskReport:
     measured = patient.changed(conditions=tuple(implied_conditions(patient)))
     implied = [found for item in regimen for found in drug_disease_findings(item, measured, index)]
     findings += level_findings(patient, regimen, implied, index)
+    findings += condition_findings(patient, regimen, index)
     warnings = (
         *warnings_of(patient),
         *stand_in_warnings(patient, taken.systemic, index),
@@ -227,13 +229,6 @@ def drug_disease_findings(item: RegimenItem, patient: Patient, index: RuleIndex)
             )
             keep_worst(findings, finding)
     return list(findings.values())
-
-
-def keep_worst(findings: dict[str, Finding], finding: Finding) -> None:
-    """Of several findings with one id, the worst stays, and the later of equals."""
-    held = findings.get(finding.finding_id)
-    if held is None or SEVERITY_RANK[finding.severity] >= SEVERITY_RANK[held.severity]:
-        findings[finding.finding_id] = finding
 
 
 def dosing_findings(

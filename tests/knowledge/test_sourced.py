@@ -31,6 +31,7 @@ NO_CLINICAL_FACT = {
     "tests/knowledge/free_text_names.csv": "names as people write them",
     "tests/knowledge/misspelt.csv": "misspellings and the names meant",
     "tests/knowledge/medication_lists.csv": "names as medication lists have them",
+    "tests/patients/conditions_in_use.csv": "conditions as lists have them, with those meant",
     "tests/patients/directions.csv": "directions as people write them, with their doses",
 }
 ATC = re.compile(r"[A-Z](\d\d([A-Z]([A-Z](\d\d)?)?)?)?")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from polyguard_env.errors import PolyGuardError
@@ -46,9 +50,9 @@ def test_names_and_codes(written: str, meant: str) -> None:
     ("written", "choices"),
     [
         ("heart failure", ("hfref", "hfpef")), ("heart_failure", ("hfref", "hfpef")), ("CHF", ("hfref", "hfpef")),
-        ("I50.9", ("hfref", "hfpef")), ("type 1 diabetes", ("type 2",)), ("E10.9", ("type 2",)),
+        ("I50.9", ("hfref", "hfpef")), ("diabetes mellitus", ("type_1_diabetes",)),
         ("anemia", ("b12_deficiency",)), ("glaucoma", ("glaucoma_angle_closure",)), ("C73", ("medullary",)),
-        ("PD", ("parkinsons_disease", "dialysis")), ("MS", ("multiple_sclerosis",)), ("osteopenia", ("osteoporosis",)),
+        ("PD", ("parkinsons_disease", "dialysis")), ("MS", ("multiple_sclerosis",)), ("pacemaker", ("leave it out",)),
         ("diabetic neuropathy", ("peripheral_neuropathy", "neuropathic_pain")), ("ESRD", ("ckd_g5", "dialysis")),
         ("prosthetic valve", ("mechanical_heart_valve", "bioprosthetic")), ("first degree AV block", ("third degree",)),
     ],
@@ -64,6 +68,33 @@ def test_what_is_not_known_is_refused(written: str) -> None:
     with pytest.raises(PolyGuardError) as caught:
         condition_named(written, "conditions[0]")
     assert ("atrial fibrillation" in caught.value.fix) == written.startswith("atrial")
+
+
+def in_use() -> list[tuple[str, str]]:
+    with (Path(__file__).parent / "conditions_in_use.csv").open(encoding="utf-8", newline="") as handle:
+        return [(row["written"], row["means"]) for row in csv.DictReader(handle)]
+
+
+@pytest.mark.parametrize(("written", "means"), in_use())
+def test_conditions_as_lists_and_claims_have_them(written: str, means: str) -> None:
+    """Frequent ICD-10-CM codes of over-65s and the CMS chronic conditions; what is not known here is refused, too."""
+    if means not in ("choose", "unknown"):
+        assert condition_named(written, "c") == means
+        return
+    with pytest.raises(PolyGuardError) as caught:
+        condition_named(written, "c")
+    assert caught.value.fix.startswith("write which is meant") == (means == "choose")
+
+
+def test_most_conditions_in_use_are_known() -> None:
+    told = Counter(means if means in ("choose", "unknown") else "known" for _, means in in_use())
+    assert told["known"] > 0.8 * sum(told.values()) and told["unknown"] < 0.1 * sum(told.values())
+
+
+def test_names_within_other_words_are_suggested_and_never_taken() -> None:
+    for written, near in (("severe persistent asthma", "asthma"), ("left knee osteoarthritis pain", "osteoarthritis")):
+        with pytest.raises(PolyGuardError, match=near):
+            condition_named(written, "c")
 
 
 def test_the_table_is_sound_and_every_id_means_itself() -> None:
