@@ -1,7 +1,7 @@
-"""Changed rules, one at a time: every rule table, column, gate, reason and term of the dynamics.
+"""Changed rules, one at a time: every rule table, weight, gate, parameter and reading of an answer.
 
-The compiled rules read their tables and parameters from arrays, so most mutants change those in place; what is fixed
-when the rules are compiled is changed where an episode hands it out.
+The compiled rules read their tables and parameters from arrays, which these mutants change in place. What is fixed when
+the rules are compiled, such as a column or a named reason, `rule_mutants` changes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polyguard_env.engine import episode
-from polyguard_env.engine.episode import Episode
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.environment import env as env_module
 from polyguard_env.environment import reading
@@ -109,22 +107,6 @@ def together(*changes: Apply) -> Apply:
     return apply
 
 
-def column_is(name: str, value: float) -> Apply:
-    """A column that says the same whatever was done."""
-    original: Any = Episode.columns.fget
-
-    def stuck(self: Episode) -> list[float]:
-        return [value if one == name else held for one, held in zip(COLUMNS, original(self), strict=True)]
-
-    return attribute(Episode, "columns", property(stuck))
-
-
-def silent(reason: str) -> Apply:
-    """A named conduct reason that is never given."""
-    original = episode.named_reasons
-    return attribute(episode, "named_reasons", lambda bits: tuple(r for r in original(bits) if r != reason))
-
-
 def unread(reason: int) -> Apply:
     """A misreading that is taken for the first candidate."""
     original = reading.read_answer
@@ -136,39 +118,11 @@ def unread(reason: int) -> Apply:
     return attribute(env_module, "read_answer", careless)
 
 
-def timeless(self: Episode, choice: int, *rest: Any) -> Any:
-    """A wasted step that costs no days."""
-    before = int(self.state["day"])
-    found = TAKE(self, choice, *rest)
-    if choice < 0:
-        self.state["day"] = before
-    return found
-
-
-TAKE = Episode.take
 WEIGHT_MUTANTS = [
     Mutant(f"weight of {name}", "rewards_weigh_columns_as_designed",
            lambda patch, env, place=place: patch.setitem(Cells(env.engine.facts.weights), place, 0.2))
     for place, name in enumerate(COLUMNS)
 ]  # fmt: skip
-COLUMN_MUTANTS = [
-    Mutant(f"{name} always full", caught_by, column_is(name, 1.0))
-    for name, caught_by in {
-        "format_compliance_score": "an_unreadable_answer_earns_nothing",
-        "candidate_alignment_score": "an_unreadable_answer_earns_nothing",
-        "legality_score": "an_illegal_move_earns_its_form_only",
-        "safety_delta_score": "the_best_fix_is_safe_and_finishing_is_not",
-        "burden_improvement_score": "burden_counts_where_burden_is_the_problem",
-        "disease_stability_score": "stopping_a_needed_drug_lets_its_disease_drift",
-        "dosing_quality_score": "an_excess_dose_has_to_come_down",
-        "abstention_quality_score": "asking_where_one_can_act_is_abuse",
-        "efficiency_score": "a_better_move_is_the_more_efficient",
-        "process_fidelity_score": "stopping_at_once_what_needs_a_taper_is_worse",
-        "explanation_grounding_score": "facts_have_to_exist_and_support",
-        "anti_cheat_score": "leaving_a_severe_problem_is_named_and_gated",
-        "uncertainty_calibration_score": "stated_confidence_is_scored_by_being_right",
-    }.items()
-]
 TABLE_MUTANTS = [Mutant(f"no {kind} rules", caught_by, no_table(kind)) for kind, caught_by in TABLES.items()]
 TABLE_MUTANTS += [
     Mutant("no omission rules", REVIEW, lambda patch, env: patch.setattr(env.index, "omissions_for", lambda _: [])),
@@ -220,17 +174,12 @@ GATE_MUTANTS = [
 ]  # fmt: skip
 REASON_MUTANTS = [
     Mutant("no unsafe_no_op", "leaving_a_severe_problem_is_named_and_gated", parameters(actionable=1e9)),
-    Mutant("no review_abuse", "asking_where_one_can_act_is_abuse", silent("review_abuse")),
     Mutant(
         "no needless_change",
         "a_needless_change_is_named_and_gated",
         parameters(cost_reduce=-9.0, cost_increase=-9.0, cost_substitute=-9.0),
     ),
     Mutant("no keep_regimen_abuse", "keeping_twice_is_abuse_and_repeating_is_named", parameters(max_keeps=1e9)),
-    *(
-        Mutant(f"no {reason}", "keeping_twice_is_abuse_and_repeating_is_named", silent(reason))
-        for reason in ("retry_of_no_op", "repeated_action_loop")
-    ),
     *(
         Mutant(f"{name} passes", "an_unreadable_answer_earns_nothing", unread(reason))
         for name, reason in (
@@ -263,13 +212,12 @@ DYNAMICS_MUTANTS = [
     Mutant("withdrawal weighs nothing", "stopping_at_once_what_needs_a_taper_is_worse", each("withdrawal_", 0.0)),
     Mutant("a taper ends at once", "a_taper_goes_down_in_steps", parameters(taper_end=10.0)),
     Mutant("a taper goes nowhere", "a_taper_goes_down_in_steps", fact("taper", "step_fraction", 0.0)),
-    Mutant("a wasted step costs no days", "days_pass_with_each_step", attribute(Episode, "take", timeless)),
     Mutant("danger never strikes", "standing_danger_strikes_more_often", each("hazard_", 0.0)),
     Mutant("danger strikes whatever stands", "standing_danger_strikes_more_often", each("hazard_", 1e6)),
     Mutant("untreated disease never strikes", "untreated_disease_strikes", parameters(hazard_untreated=0.0)),
 ]  # fmt: skip
 MUTANTS: tuple[Mutant, ...] = (
-    *WEIGHT_MUTANTS, *COLUMN_MUTANTS, *TABLE_MUTANTS, *REVIEW_MUTANTS, *ENGINE_MUTANTS, *GATE_MUTANTS,
+    *WEIGHT_MUTANTS, *TABLE_MUTANTS, *REVIEW_MUTANTS, *ENGINE_MUTANTS, *GATE_MUTANTS,
     *REASON_MUTANTS, *HOLD_MUTANTS, *DYNAMICS_MUTANTS,
 )  # fmt: skip
 assert genes.gene_findings is review.gene_findings

@@ -34,8 +34,8 @@ def test_a_changed_rule_is_caught(env: PolyGuardEnv, mutant: Mutant, monkeypatch
         BY_NAME[mutant.caught_by](env)
 
 
-def test_every_column_and_rule_kind_has_a_mutant() -> None:
+def test_every_weight_and_rule_kind_has_a_mutant() -> None:
     names = " ".join(mutant.name for mutant in MUTANTS)
-    assert all(f"weight of {column}" in names and f"{column} always full" in names for column in COLUMNS)
+    assert all(f"weight of {column}" in names for column in COLUMNS)
     assert all(f"no {kind} rules" in names or f"no {kind} rows in the engine" in names for kind in RULE_KINDS)
     assert {mutant.caught_by for mutant in MUTANTS} <= set(BY_NAME)
