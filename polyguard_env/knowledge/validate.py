@@ -215,7 +215,7 @@ def selected(parts: tuple[str, ...], known: Known) -> Iterator[tuple[str, frozen
     for part in parts:
         for term in part.split("&"):
             kind, _, name = term.strip().partition(":")
-            if kind == "class":
+            if kind in ("class", "only"):
                 yield name, known.classes, "add the class to classes.csv"
             elif kind == "drug":
                 yield name, known.drugs, "use an id of the vocabulary"

@@ -1,7 +1,8 @@
 """Drugs of a regimen that the patient is allergic to, or that may cross-react, graded by the evidence.
 
 `tables/cross_reactions.csv` says what an allergy reaches: `allergy` and `reaches` are side expressions (see
-`knowledge.rules`; `allergen:<id>` names an allergen that is no drug), `spares` takes drugs out of `reaches`, and
+`knowledge.rules`; `allergen:<id>` names an allergen that is no drug, `only:<class>` a class as it is named and none of
+its drugs, for what is not known which of them it was), `spares` takes drugs out of `reaches`, and
 `grade` follows the source of the row.
 """
 
@@ -30,6 +31,8 @@ GRADES: dict[str, tuple[Severity, str]] = {
     "unlikely": ("minor", "none: may be given; ask what the reaction was"),
 }
 WORST_FIRST = tuple(GRADES)
+# Terms of an allergy that stand for their name alone.
+BY_NAME = ("allergen:", "only:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,8 @@ def cross_reactions(knowledge: KnowledgeBase) -> tuple[CrossReaction, ...]:
 def _expanded(row: dict[str, str], selector: Selector, tree: Mapping[str, ClassNode]) -> CrossReaction:
     where = f"cross_reactions.csv {row['rule_id']}"
     terms = [term.strip() for term in row["allergy"].split(";")]
-    others = {term.removeprefix("allergen:") for term in terms if term.startswith("allergen:")}
-    drugs = selector.select(";".join(term for term in terms if not term.startswith("allergen:")), where)
+    others = {term.partition(":")[2] for term in terms if term.startswith(BY_NAME)}
+    drugs = selector.select(";".join(term for term in terms if not term.startswith(BY_NAME)), where)
     named = {term.removeprefix("class:") for term in terms if term.startswith("class:")}
     return CrossReaction(
         rule_id=row["rule_id"],
