@@ -9,7 +9,7 @@ from typing import Any
 
 from polyguard_env.environment.episode import Product, Scenario, Taken
 from polyguard_env.environment.roles import roles_of
-from polyguard_env.risk.contradictions import kidney_function
+from polyguard_env.risk.contradictions import creatinine_clearance
 from polyguard_env.risk.index import RuleIndex
 
 KIDNEY = frozenset({"creatinine", "crcl", "egfr"})
@@ -44,7 +44,8 @@ def known_patient(state: Shown, scenario: Scenario) -> dict[str, Any]:
     """
     hidden = state.hidden
     patient = scenario.patient
-    crcl = None if KIDNEY & set(hidden) else kidney_function(patient).get("crcl")
+    crcl = None if hidden and not KIDNEY.isdisjoint(hidden) else creatinine_clearance(patient)
+    measurements = patient.measurements
     return {
         "age": patient.age,
         "sex": patient.sex,
@@ -57,42 +58,49 @@ def known_patient(state: Shown, scenario: Scenario) -> dict[str, Any]:
         "genotype": dict(sorted(patient.genotype.items())),
         "frailty": patient.frailty,
         "falls": patient.falls,
-        "measurements": {
-            name: round(value, 2) for name, value in sorted(patient.measurements.items()) if name not in hidden
-        },
+        "measurements": {name: hundredths(measurements[name]) for name in sorted(measurements) if name not in hidden},
         "to_check": list(hidden),
     }
 
 
+def hundredths(value: float) -> float:
+    """The same as `round(value, 2)`, in a third of its time unless the value lies near the middle of two hundredths."""
+    scaled = value * 100.0
+    if not -1e9 < scaled < 1e9:
+        return round(value, 2)
+    whole = round(scaled)
+    return whole / 100.0 if -0.499999 < scaled - whole < 0.499999 else round(value, 2)
+
+
 def known_regimen(state: Shown, scenario: Scenario, index: RuleIndex) -> list[dict[str, Any]]:
     """Each drug with its own facts and their ids, never an interaction; a product not taken apart as one entry."""
-    hidden = state.hidden
+    hidden, withdrawals = state.hidden, state.withdrawals
     product_of = {drug_id: product for product in scenario.products for drug_id in product.drug_ids}
     entries: list[dict[str, Any]] = []
     shown: set[str] = set()
-    for drug_id, taken in state.regimen.items():
-        product = product_of.get(drug_id)
+    for drug_id, (dose, _, indication, _, tapering, held, course) in state.regimen.items():
+        product = product_of.get(drug_id) if product_of else None
         if product and f"product:{product.name}" in hidden:
             if product.name not in shown:
                 shown.add(product.name)
                 entries.append(_closed(product))
             continue
-        known = f"facts:{drug_id}" not in hidden
+        known = not hidden or f"facts:{drug_id}" not in hidden
         unit, facts = facts_of(drug_id, index)
         entries.append(
             {
                 "drug_id": drug_id,
                 "name": drug_word(drug_id),
-                "dose": taken.dose,
+                "dose": dose,
                 "unit": unit,
-                "indication": None if f"indication:{drug_id}" in hidden else taken.indication,
-                "tapering": taken.tapering,
-                "held": taken.held,
-                "course": taken.course,
-                "withdrawal": drug_id in state.withdrawals,
+                "indication": None if hidden and f"indication:{drug_id}" in hidden else indication,
+                "tapering": tapering,
+                "held": held,
+                "course": course,
+                "withdrawal": drug_id in withdrawals,
                 "product": product.name if product else "",
                 "known": known,
-                "facts": list(facts) if known else [],
+                "facts": [*facts] if known else [],
             }
         )
     return entries

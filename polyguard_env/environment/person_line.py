@@ -23,59 +23,45 @@ ABNORMAL = {
     "haemoglobin": (11.0, 18.0, "Hb"),
 }
 
-PersonKey = tuple[Any, ...]
-
-
-def person_key(patient: Mapping[str, Any], state: Shown, scenario: Scenario) -> PersonKey:
-    """All that the person's line is made of."""
-    measurements = patient["measurements"]
-    name = scenario.sub_environment
-    return (
-        patient["age"], patient["sex"], patient["crcl"], patient["weight"] if name == "PRECISION_DOSING" else 0,
-        patient["frailty"] if name == "LONGITUDINAL_DEPRESCRIBING" else 0, patient["falls"] > 0, patient["child_pugh"],
-        tuple([(key, measurements[key]) for key in ABNORMAL if key in measurements]), tuple(patient["conditions"]),
-        None if patient["allergies"] is None else tuple(patient["allergies"]), tuple(patient["genotype"].items()),
-        state.hidden, tuple(sorted(state.withdrawals)),
-    )  # fmt: skip
-
 
 class PersonLine:
-    """The person's line, of pieces whose tokens add up, by how many conditions are named.
+    """The person's line, of pieces whose sizes add up, by how many conditions are named.
 
     Every piece begins with a space or a sign, so that no word or number reaches over two of them.
+
+    Args:
+        patient: as `known_patient` gives one.
     """
 
     __slots__ = ("_conditions", "_head", "_tail", "_told")
 
-    def __init__(self, key: PersonKey, index: RuleIndex) -> None:
-        age, sex, crcl, weight, frailty, falls, child, values, held, allergies, genes, hidden, withdrawals = key
-        head = [f"{age}{sex}"]
-        if weight:
-            head.append(f" {weight}kg")
+    def __init__(self, patient: Mapping[str, Any], state: Shown, scenario: Scenario, index: RuleIndex) -> None:
+        name, crcl, measurements = scenario.sub_environment, patient["crcl"], patient["measurements"]
+        head = [f"{patient['age']}{patient['sex']}"]
+        if name == "PRECISION_DOSING":
+            head.append(f" {patient['weight']}kg")
         head.append(" CrCl ?" if crcl is None else f" CrCl {crcl}")
-        for name, value in values:
-            low, high, label = ABNORMAL[name]
-            if not low <= value <= high:
+        for measurement, (low, high, label) in ABNORMAL.items():
+            value = measurements.get(measurement)
+            if value is not None and not low <= value <= high:
                 head.append(f" {label} {value:g}")
-        if falls:
+        if patient["falls"] > 0:
             head.append(" falls")
-        if frailty:
-            head.append(f" frailty {frailty}")
-        if child:
-            head.append(f" Child {child}")
-        head += [f" {gene} {phenotype.replace('_', ' ')}" for gene, phenotype in genes]
+        if name == "LONGITUDINAL_DEPRESCRIBING" and patient["frailty"]:
+            head.append(f" frailty {patient['frailty']}")
+        if patient["child_pugh"]:
+            head.append(f" Child {patient['child_pugh']}")
+        head += [f" {gene} {phenotype.replace('_', ' ')}" for gene, phenotype in patient["genotype"].items()]
         self._head = head
-        self._conditions = [f", {name}" for _, _, _, name in sorted([_ranked(name, index) for name in held])]
-        if self._conditions:
-            self._conditions[0] = f";{self._conditions[0][1:]}"
+        self._conditions = [told for *_, told in sorted([_ranked(name, index) for name in patient["conditions"]])]
         tail = []
-        if allergies:
-            tail.append("; allergy " + ", ".join(drug_word(name) for name in allergies[:3]))
-        missing = [word for name in hidden if (word := _missing_word(name))]
+        if patient["allergies"]:
+            tail.append("; allergy " + ", ".join([drug_word(name) for name in patient["allergies"][:3]]))
+        missing = [word for name in state.hidden if (word := _missing_word(name))]
         if missing:
             tail.append("; unknown " + ", ".join(dict.fromkeys(missing)))
-        if withdrawals:
-            tail.append("; withdrawal " + ", ".join(drug_word(name) for name in withdrawals))
+        if state.withdrawals:
+            tail.append("; withdrawal " + ", ".join([drug_word(name) for name in sorted(state.withdrawals)]))
         self._tail = tail
         self._told: dict[int, Piece] = {}
 
@@ -83,7 +69,10 @@ class PersonLine:
         """The line with so many conditions at most."""
         found = self._told.get(most)
         if found is None:
-            found = self._told[most] = joined([*self._head, *self._conditions[:most], *self._tail])
+            named = self._conditions[:most]
+            if named:
+                named[0] = f";{named[0][1:]}"
+            found = self._told[most] = joined([*self._head, *named, *self._tail])
         return found
 
     def counting(self) -> Piece:
@@ -94,15 +83,9 @@ class PersonLine:
 
 
 @lru_cache(maxsize=KEPT)
-def person_line(key: PersonKey, index: RuleIndex) -> PersonLine:
-    """The line of a person, remembered."""
-    return PersonLine(key, index)
-
-
-@lru_cache(maxsize=KEPT)
 def _ranked(condition: str, index: RuleIndex) -> tuple[bool, float, str, str]:
     """A condition's place among others, those that speak strongly against some drug first, and its short name."""
-    return condition not in _against(index), -index.priority(condition), condition, index.short(condition)
+    return condition not in _against(index), -index.priority(condition), condition, f", {index.short(condition)}"
 
 
 def _missing_word(name: str) -> str:

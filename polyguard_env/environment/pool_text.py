@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from polyguard_env.environment.codes import codes_of, partners, stem, strength
 from polyguard_env.environment.person_line import PersonLine
-from polyguard_env.environment.pieces import Piece, measured
 from polyguard_env.risk.index import RuleIndex
 
 # Form by form: roles of a drug; results of tests; whether the person's line is whole; and up to which strength of its
@@ -14,12 +13,12 @@ from polyguard_env.risk.index import RuleIndex
 FORMS = ((3, 2, True, 0), (2, 2, True, 0), (2, 2, False, 0), (1, 2, False, 0), (1, 1, False, 1), (1, 0, False, 3))
 
 # Strength of the strongest role that meets another drug's, and the line.
-Line = tuple[int, Piece]
+Line = tuple[int, str]
 
 
 def pool_forms(
     person: PersonLine, drugs: Sequence[tuple[str, str, bool]], results: Sequence[str], count: int, index: RuleIndex
-) -> Iterator[list[Piece]]:
+) -> Iterator[list[str]]:
     """Lines above the options, ever shorter.
 
     Args:
@@ -28,14 +27,14 @@ def pool_forms(
     """
     for roles, shown, whole, weakest in FORMS:
         lines = pool_lines(drugs, roles, index)
-        head = person.naming(0) if whole else person.counting()
+        head, _ = person.naming(0) if whole else person.counting()
         kept = results[-shown:] if shown else ()
-        tail = [measured(result) for result in kept]
+        tail = [*kept]
         if count > len(kept):
-            tail.append(measured(f"Evidence: +{count - len(kept)} more"))
+            tail.append(f"Evidence: +{count - len(kept)} more")
         while True:
-            left = [measured(f"Also: +{len(drugs) - len(lines)} more")] if len(lines) < len(drugs) else []
-            yield [head, *(piece for _, piece in lines), *left, *tail]
+            left = [f"Also: +{len(drugs) - len(lines)} more"] if len(lines) < len(drugs) else []
+            yield [head, *[line for _, line in lines], *left, *tail]
             least = min([weight for weight, _ in lines], default=weakest + 1)
             if least > weakest:
                 break
@@ -56,7 +55,7 @@ def pool_lines(drugs: Sequence[tuple[str, str, bool]], most: int, index: RuleInd
         meeting = set().union(*sought[:place], *sought[place + 1 :])
         met = sorted([code for code in codes[place] if stem(code) in meeting], key=strength, reverse=True)
         if met:
-            lines.append((strength(met[0]), measured(f"{name}: {' '.join(met[:most])}")))
+            lines.append((strength(met[0]), f"{name}: {' '.join(met[:most])}"))
         elif not known:
-            lines.append((3, measured(f"{name}: facts unknown")))
+            lines.append((3, f"{name}: facts unknown"))
     return lines

@@ -9,8 +9,19 @@ import orjson
 
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.observed import Shown, known_patient, known_regimen
+from polyguard_env.environment.person_line import PersonLine
 from polyguard_env.environment.render import Rendering
 from polyguard_env.risk.index import RuleIndex
+
+
+class Person:
+    """What is known of a person and their line by the withdrawals they have, for all who know the same of them."""
+
+    __slots__ = ("lines", "patient")
+
+    def __init__(self) -> None:
+        self.patient: dict[str, Any] | None = None
+        self.lines: dict[tuple[str, ...], PersonLine] = {}
 
 
 class Standing:
@@ -29,19 +40,23 @@ class Standing:
     ) -> None:
         self.key, self.scenario, self._state, self._index = key, scenario, state, index
         same = last is not None and last.scenario is scenario and last._state.hidden == state.hidden
-        # The person in a cell, for all whose knowledge of them is the same.
-        self._person: list[dict[str, Any]] = last._person if same and last else []
+        self._person: Person = last._person if same and last else Person()
 
     @cached_property
     def rendering(self) -> Rendering:
         """Its compact texts."""
-        return Rendering(self._patient, self._regimen, self._state, self.scenario, self._index)
+        lines, key = self._person.lines, self._state.withdrawals
+        line = lines.get(key)
+        if line is None:
+            line = lines[key] = PersonLine(self._patient, self._state, self.scenario, self._index)
+        return Rendering(line, self._regimen, self.scenario, self._index)
 
     @property
     def _patient(self) -> dict[str, Any]:
-        if not self._person:
-            self._person.append(known_patient(self._state, self.scenario))
-        return self._person[0]
+        found = self._person.patient
+        if found is None:
+            found = self._person.patient = known_patient(self._state, self.scenario)
+        return found
 
     @cached_property
     def _regimen(self) -> list[dict[str, Any]]:
@@ -54,7 +69,7 @@ class Standing:
 
     def regimen(self) -> list[dict[str, Any]]:
         """The drugs, to keep and change: nothing of them is shared."""
-        return [entry | {"facts": [dict(fact) for fact in entry["facts"]]} for entry in self._regimen]
+        return [{**entry, "facts": [*map(dict.copy, entry["facts"])]} for entry in self._regimen]
 
     @cached_property
     def json(self) -> bytes:

@@ -11,7 +11,7 @@ from polyguard_env.engine.episode import Episode, Happened, Offers
 from polyguard_env.engine.naming import Words
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.evidence import EvidenceProvider, shown
-from polyguard_env.environment.messages import Candidate, PolyGuardObservation, trusted
+from polyguard_env.environment.messages import Candidate, PolyGuardObservation, all_trusted
 from polyguard_env.environment.render import EVIDENCE_SHOWN
 from polyguard_env.environment.standing import Standing
 from polyguard_env.errors import PolyGuardError
@@ -186,18 +186,13 @@ def _rest(offers: Offers, standing: Standing, evidence: list[dict[str, Any]], co
 
 def in_words(offers: Offers) -> list[Candidate]:
     """Candidates as an observation has them, without a check of their values."""
-    return [
-        trusted(
-            Candidate,
-            {
-                "candidate_id": name,
-                "action_type": offer.action_type,
-                "targets": [*offer.targets],
-                "text": offer.text,
-            },
-        )
-        for name, offer in zip(offers.ids, offers.words, strict=True)
-    ]
+    return all_trusted(
+        Candidate,
+        [
+            {"candidate_id": name, "action_type": kind, "targets": [*targets], "text": text}
+            for name, (kind, targets, text, _) in zip(offers.ids, offers.words, strict=True)
+        ],
+    )
 
 
 @lru_cache(maxsize=4096)

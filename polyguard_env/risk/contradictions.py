@@ -40,6 +40,17 @@ def computed_kidneys(patient: Patient) -> Mapping[str, float]:
     }
 
 
+def creatinine_clearance(patient: Patient) -> float | None:
+    """The creatinine clearance in mL/min that `kidney_function` gives, None when unknown, without the eGFR."""
+    given, creatinine = patient.measurements.get("crcl"), patient.measurements.get("creatinine")
+    if creatinine is None:
+        return given
+    value = cockcroft_gault(patient.age, patient.weight, creatinine, patient.sex)
+    if given is None:
+        return value
+    return min(given, value) if contradict(given, value) else given
+
+
 def kidney_function(patient: Patient) -> Mapping[str, float]:
     """Known kidney function: measured values first, else computed from creatinine; empty when unknown.
 

@@ -11,7 +11,7 @@ from polyguard_env.environment.codes import codes_of, partners, strength
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.messages import ActionType, PolyGuardObservation
 from polyguard_env.environment.observed import drug_word, known_patient
-from polyguard_env.environment.person_line import person_key, person_line
+from polyguard_env.environment.person_line import PersonLine
 from polyguard_env.environment.pieces import BITS, COUNT, counted_tokens, estimated_tokens, joined, size
 from polyguard_env.environment.pool_text import pool_forms
 from polyguard_env.environment.render import MOST_TOKENS
@@ -60,9 +60,9 @@ def test_a_long_pool_leaves_out_its_weakest_roles_first_and_counts_what_it_leave
         scenario = env.factory.find(make_id("train", "BANDIT_MINING", "hard", number))
         env.reset(seed=number, scenario_id=scenario.scenario_id)
         shown = env._episode.shown()
-        person = person_line(person_key(known_patient(shown, scenario), shown, scenario), env.index)
+        person = PersonLine(known_patient(shown, scenario), shown, scenario, env.index)
         drugs = [(drug_id, drug_word(drug_id), True) for drug_id in shown.regimen]
-        forms = [[text for text, _ in form] for form in pool_forms(person, drugs, results, 5, env.index)]
+        forms = list(pool_forms(person, drugs, results, 5, env.index))
         told = [counted_tokens("\n".join(form)) for form in forms]
         assert told[-1] == min(told) < 60 and told[0] > told[-1]
         for form in forms:
