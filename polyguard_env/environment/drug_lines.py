@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from polyguard_env.environment.codes import codes_of, partners, stem
-from polyguard_env.environment.pieces import KEPT, Piece, joined, measured
+from polyguard_env.environment.pieces import Piece, Remembered, joined, measured
 from polyguard_env.risk.index import RuleIndex
 
 # Roles shown whatever the level: how a drug may be taken away.
@@ -18,18 +18,36 @@ NOTHING: Piece = ("", 0)
 DrugKey = tuple[str, str, float, str, str | None, bool, str, bool, bool, bool]
 
 
-def drug_line(entry: Mapping[str, Any], style: str, index: RuleIndex) -> DrugLine:
-    """The line of a drug, remembered.
+class DrugLines:
+    """The lines of the drugs of one knowledge base in one style, remembered.
 
     Args:
-        entry: of the regimen, as `known_regimen` gives it.
         style: "range" adds the usual doses, "pool" leaves dose and purpose out.
     """
-    key = (
-        entry["drug_id"], entry["name"], entry["dose"], entry["unit"], entry["indication"], entry["tapering"],
-        entry["product"], entry["known"], entry["held"], entry["course"],
-    )  # fmt: skip
-    return _line(key, style, index)
+
+    def __init__(self, style: str, index: RuleIndex) -> None:
+        self.style, self._index = style, index
+        self.roles = Remembered[str, Roles](lambda drug_id: Roles(drug_id, style, index))
+        self.purposes = Remembered(self._purpose)
+        self._kept = Remembered[DrugKey, DrugLine](lambda key: DrugLine(key, self))
+
+    def line(self, entry: Mapping[str, Any]) -> DrugLine:
+        """The line of an entry of the regimen, as `known_regimen` gives it."""
+        return self._kept[
+            entry["drug_id"], entry["name"], entry["dose"], entry["unit"], entry["indication"], entry["tapering"],
+            entry["product"], entry["known"], entry["held"], entry["course"],
+        ]  # fmt: skip
+
+    def _purpose(self, indication: str | None) -> Piece:
+        if indication is None:
+            return measured(" (?)")
+        return measured(f" ({self._index.short(indication)})" if indication else " (none)")
+
+
+@lru_cache(maxsize=12)
+def drug_lines(style: str, index: RuleIndex) -> DrugLines:
+    """The lines of a knowledge base in a style, shared."""
+    return DrugLines(style, index)
 
 
 class DrugLine:
@@ -42,22 +60,22 @@ class DrugLine:
 
     __slots__ = ("_before", "_key", "_roles", "_shortly", "drug_id", "known", "name", "partners", "product", "stems")
 
-    def __init__(self, key: DrugKey, style: str, index: RuleIndex) -> None:
+    def __init__(self, key: DrugKey, lines: DrugLines) -> None:
         self._key = key
         self.drug_id, self.name, dose, unit, indication, _, self.product, self.known, _, _ = key
-        roles = _roles(self.drug_id, style, index) if self.known else UNKNOWN
+        roles = lines.roles[self.drug_id] if self.known else UNKNOWN
         self.stems, self.partners = roles.stems, roles.partners
         if unit == "product":
             self._before = self._shortly = measured(f"{self.name}: new product, ingredients unknown")
             self._roles: Roles | Fixed = SAID
             return
         self._roles = roles
-        text, tokens = _after(key, style, self.product)
+        text, tokens = _after(key, lines.style, self.product)
         start, of_name = measured(self.name)
-        if style == "pool":
+        if lines.style == "pool":
             self._before = self._shortly = start + text, of_name + tokens
             return
-        (amount, of_amount), (purpose, of_purpose) = _dose(dose, unit), _purpose(indication, index)
+        (amount, of_amount), (purpose, of_purpose) = DOSES[dose, unit], lines.purposes[indication]
         tokens += of_name + of_amount
         self._before = f"{start}{amount}{purpose}{text}", tokens + of_purpose
         self._shortly = f"{start}{amount}{text}", tokens
@@ -81,7 +99,7 @@ class DrugLine:
         _, name, dose, unit, _, _, product, _, _, _ = self._key
         if not product or unit == "product":
             return self._shortly[0] + self._roles.at_most(roles)[0]
-        return f"{name}{_dose(dose, unit)[0]}{_after(self._key, '', 'product')[0]}{self._roles.at_most(roles)[0]}"
+        return f"{name}{DOSES[dose, unit][0]}{_after(self._key, '', 'product')[0]}{self._roles.at_most(roles)[0]}"
 
 
 class Roles:
@@ -146,11 +164,6 @@ UNKNOWN, SAID = Fixed(": facts unknown"), Fixed("")
 _BITS: dict[str, int] = {}
 
 
-@lru_cache(maxsize=KEPT)
-def _line(key: DrugKey, style: str, index: RuleIndex) -> DrugLine:
-    return DrugLine(key, style, index)
-
-
 def _after(key: DrugKey, style: str, product: str) -> Piece:
     """What stands between a drug's dose or purpose and its roles.
 
@@ -170,19 +183,12 @@ def _after(key: DrugKey, style: str, product: str) -> Piece:
     return joined(told)
 
 
-@lru_cache(maxsize=KEPT)
-def _dose(dose: float, unit: str) -> Piece:
+def _dose(key: tuple[float, str]) -> Piece:
+    dose, unit = key
     return measured(f" {dose:g}{unit}")
 
 
-@lru_cache(maxsize=KEPT)
-def _purpose(indication: str | None, index: RuleIndex) -> Piece:
-    return measured(" (?)" if indication is None else f" ({index.short(indication)})" if indication else " (none)")
-
-
-@lru_cache(maxsize=KEPT)
-def _roles(drug_id: str, style: str, index: RuleIndex) -> Roles:
-    return Roles(drug_id, style, index)
+DOSES = Remembered(_dose)
 
 
 def _stems(drug_id: str, index: RuleIndex) -> tuple[int, int]:

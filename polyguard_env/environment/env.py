@@ -87,7 +87,7 @@ class PolyGuardEnv(Telling):
         self._rewards, self._verdict = [], None
         self._fetched, self._brought, self._passages = [], 0, []
         self._forget()
-        self._name()
+        self._head = b""
 
     def reset(self, *arguments: Any, **named: Any) -> PolyGuardObservation:
         """Start an episode, with the arguments of `start`, and observe it."""
@@ -241,7 +241,7 @@ class PolyGuardEnv(Telling):
         self._rewards, self._verdict = list(fields.rewards), None
         self._fetched, self._brought, self._passages = list(fields.fetched), len(fields.fetched), passages
         self._forget()
-        self._name()
+        self._head = b""
         return self.observe()
 
     def list_tasks(self) -> list[dict[str, Any]]:

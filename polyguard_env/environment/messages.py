@@ -186,7 +186,7 @@ class PolyGuardObservation(Message):
             rest = _TO_WRITE.get(number)
             if rest is not None:
                 values = values | rest()
-                values = {name: values[name] for name in type(self).model_fields}
+                values = {name: values[name] for name in _ORDER}
                 _VALUES.__set__(self, values)
                 _TO_WRITE.pop(number, None)
             else:
@@ -209,6 +209,9 @@ class PolyGuardObservation(Message):
             if name in WRITTEN_LATER and name in (values := self.__dict__):
                 return values[name]
             return super().__getattr__(name)
+
+
+_ORDER = tuple(PolyGuardObservation.model_fields)
 
 
 class PolyGuardState(Message):

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from polyguard_env.environment.episode import Product, Scenario, Taken
+from polyguard_env.environment.pieces import Remembered
 from polyguard_env.environment.roles import roles_of
 from polyguard_env.risk.contradictions import creatinine_clearance
 from polyguard_env.risk.index import RuleIndex
@@ -78,6 +79,7 @@ def known_regimen(state: Shown, scenario: Scenario, index: RuleIndex) -> list[di
     product_of = {drug_id: product for product in scenario.products for drug_id in product.drug_ids}
     entries: list[dict[str, Any]] = []
     shown: set[str] = set()
+    sheets = _sheets(index)
     for drug_id, (dose, _, indication, _, tapering, held, course) in state.regimen.items():
         product = product_of.get(drug_id) if product_of else None
         if product and f"product:{product.name}" in hidden:
@@ -86,11 +88,11 @@ def known_regimen(state: Shown, scenario: Scenario, index: RuleIndex) -> list[di
                 entries.append(_closed(product))
             continue
         known = not hidden or f"facts:{drug_id}" not in hidden
-        unit, facts = facts_of(drug_id, index)
+        name, unit, facts = sheets[drug_id]
         entries.append(
             {
                 "drug_id": drug_id,
-                "name": drug_word(drug_id),
+                "name": name,
                 "dose": dose,
                 "unit": unit,
                 "indication": None if hidden and f"indication:{drug_id}" in hidden else indication,
@@ -121,6 +123,12 @@ def _closed(product: Product) -> dict[str, Any]:
         "known": False,
         "facts": [],
     }
+
+
+@lru_cache(maxsize=4)
+def _sheets(index: RuleIndex) -> Remembered[str, tuple[str, str, list[dict[str, str]]]]:
+    """Each drug's name, dose unit and own facts."""
+    return Remembered(lambda drug_id: (drug_word(drug_id), *facts_of(drug_id, index)))
 
 
 @lru_cache(maxsize=20_000)

@@ -8,7 +8,7 @@ from typing import Any
 
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.observed import KIDNEY, Shown, drug_word, measurement_word
-from polyguard_env.environment.pieces import KEPT, Piece, joined
+from polyguard_env.environment.pieces import Piece, Remembered, joined
 from polyguard_env.risk.index import RuleIndex
 
 # Outside these a value is marked low or high in the text: a display choice of this project (2026) for older adults. The
@@ -53,7 +53,7 @@ class PersonLine:
             head.append(f" Child {patient['child_pugh']}")
         head += [f" {gene} {phenotype.replace('_', ' ')}" for gene, phenotype in patient["genotype"].items()]
         self._head = head
-        self._conditions = [told for *_, told in sorted([_ranked(name, index) for name in patient["conditions"]])]
+        self._conditions = [told for *_, told in sorted(map(_ranks(index).__getitem__, patient["conditions"]))]
         tail = []
         if patient["allergies"]:
             tail.append("; allergy " + ", ".join([drug_word(name) for name in patient["allergies"][:3]]))
@@ -82,10 +82,11 @@ class PersonLine:
         return joined([*self._head, f"; +{len(self._conditions) + len(self._tail)} more"])
 
 
-@lru_cache(maxsize=KEPT)
-def _ranked(condition: str, index: RuleIndex) -> tuple[bool, float, str, str]:
+@lru_cache(maxsize=4)
+def _ranks(index: RuleIndex) -> Remembered[str, tuple[bool, float, str, str]]:
     """A condition's place among others, those that speak strongly against some drug first, and its short name."""
-    return condition not in _against(index), -index.priority(condition), condition, f", {index.short(condition)}"
+    against = _against(index)
+    return Remembered(lambda name: (name not in against, -index.priority(name), name, f", {index.short(name)}"))
 
 
 def _missing_word(name: str) -> str:
@@ -97,7 +98,6 @@ def _missing_word(name: str) -> str:
     return "chart" if name == "allergies" or name.startswith("indication:") else measurement_word(name)
 
 
-@lru_cache(maxsize=4)
 def _against(index: RuleIndex) -> frozenset[str]:
     """Conditions that speak strongly against some drug: they are named first."""
     return frozenset(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import re
-from functools import cache, lru_cache
+from collections.abc import Callable
+from functools import cache
 from importlib import resources
+from typing import Generic, TypeVar
 
 ESTIMATED = re.compile(r"[A-Za-z]+| ?[0-9]|[^A-Za-z0-9 ]")
 COUNTED = re.compile(r" ?[A-Za-z]+| ?[0-9]|\):|[^A-Za-z0-9 ]")
@@ -25,6 +27,27 @@ COUNT = (1 << BITS) - 1
 ONE = (1 << BITS) + 1
 
 Piece = tuple[str, int]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Remembered(dict[K, V], Generic[K, V]):
+    """What a function makes of a key, remembered; all is forgotten when `KEPT` are.
+
+    A look-up touches less memory than one of `lru_cache`, which notes the order of use: what is looked up for a
+    scenario never met is mostly not in the processor's own memory.
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[K], V]) -> None:
+        self._make = make
+
+    def __missing__(self, key: K) -> V:
+        if len(self) >= KEPT:
+            self.clear()
+        found = self[key] = self._make(key)
+        return found
 
 
 def estimated_tokens(text: str) -> int:
@@ -47,10 +70,20 @@ def counted_tokens(text: str) -> int:
     return sum([known.get(piece) or _unlisted(piece) for piece in COUNTED.findall(text)])
 
 
-@lru_cache(maxsize=KEPT)
-def size(text: str) -> int:
-    """Both counts of a text in one number; sizes of texts that no word, number or row of signs reaches over add up."""
+def _word(text: str) -> int:
+    """The size of what stands between two spaces, with that before it."""
     return estimated_tokens(text) << BITS | counted_tokens(text)
+
+
+def _sized(text: str) -> int:
+    # Word by word, for words come again where texts do not.
+    first, *rest = text.split(" ")
+    return sum([of_word(f" {word}") for word in rest], of_word(first))
+
+
+of_word = Remembered(_word).__getitem__
+# Both counts of a text in one number; sizes of pieces that begin with a space or a sign add up.
+size: Callable[[str], int] = Remembered(_sized).__getitem__
 
 
 def measured(text: str) -> Piece:

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from polyguard_env.environment.drug_lines import DrugLine, drug_line
+from polyguard_env.environment.drug_lines import DrugLine, drug_lines
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import Offered
 from polyguard_env.environment.observed import Shown
 from polyguard_env.environment.person_line import PersonLine
-from polyguard_env.environment.pieces import BITS, COUNT, KEPT, ONE, Piece, measured, size
+from polyguard_env.environment.pieces import BITS, COUNT, KEPT, ONE, Piece, Remembered, measured, size
 from polyguard_env.environment.pool_text import pool_forms
 from polyguard_env.risk.index import RuleIndex
 
@@ -76,7 +76,7 @@ class Rendering:
         self._index, self._person = index, person
         self._pool = scenario.sub_environment == "BANDIT_MINING"
         style = "pool" if self._pool else "range" if scenario.sub_environment == "PRECISION_DOSING" else ""
-        self._rows = [drug_line(entry, style, index) for entry in regimen]
+        self._rows = [*map(drug_lines(style, index).line, regimen)]
         self._lines: dict[tuple[frozenset[str], int, tuple[tuple[str, str], ...], int], str] = {}
 
     def text(self, candidates: Sequence[Offered], evidence: Sequence[Mapping[str, Any]], count: int) -> str:
@@ -92,7 +92,7 @@ class Rendering:
             acted = frozenset([candidate.targets[0] for candidate in candidates if candidate.targets])
         texts = [candidate.text for candidate in candidates]
         # The word before the options is two tokens by the estimate and one by count; "none" stands for no options.
-        fixed = sum([_option(text) for text in texts]) + (len(texts) + 3 << BITS) + (len(texts) + 2 if texts else 4)
+        fixed = sum(map(_option, texts)) + (len(texts) + 3 << BITS) + (len(texts) + 2 if texts else 4)
         shown = [(str(item.get("year", "")), str(item["text"])) for item in evidence[-EVIDENCE_SHOWN:]]
         key = acted, fixed, tuple(shown), count
         lines = self._lines.get(key)
@@ -181,10 +181,8 @@ def short_enough(lines: Sequence[str], fixed: int) -> bool:
     return sum([size(line) & COUNT for line in lines]) + len(lines) - 1 + (fixed & COUNT) < MOST_TOKENS
 
 
-@lru_cache(maxsize=KEPT)
-def _option(text: str) -> int:
-    """The size of an option, after a space."""
-    return size(f" {text}")
+# The size of an option, after a space.
+_option = Remembered[str, int](lambda text: size(f" {text}")).__getitem__
 
 
 @lru_cache(maxsize=KEPT)

@@ -80,7 +80,7 @@ class Telling:
         return (
             b'%b,"day":%d,"steps_left":%d,%b,"candidates":[%b],"evidence":%b,"text":%b,%b,"info":%b'
         ) % (
-            self._head, episode.day, scenario.budget - episode.steps, standing.json, offers,
+            self._begins, episode.day, scenario.budget - episode.steps, standing.json, offers,
             orjson.dumps(evidence) if evidence else b"[]", text,
             written_columns(episode.raw_columns) if self._verdict else NO_COLUMNS, orjson.dumps(self._info()),
         )  # fmt: skip
@@ -116,16 +116,19 @@ class Telling:
             self._new_events = []
         return self._named_events
 
-    def _name(self) -> None:
-        """Write what every observation of the episode begins with."""
-        scenario = self._running_scenario()
-        told = {
-            "episode_id": self._episode_id,
-            "scenario_id": scenario.scenario_id,
-            "sub_environment": scenario.sub_environment,
-            "difficulty": scenario.difficulty,
-        }
-        self._head = orjson.dumps(told)[1:-1]
+    @property
+    def _begins(self) -> bytes:
+        """What every observation of the episode begins with, written when it is first asked for."""
+        if not self._head:
+            scenario = self._running_scenario()
+            told = {
+                "episode_id": self._episode_id,
+                "scenario_id": scenario.scenario_id,
+                "sub_environment": scenario.sub_environment,
+                "difficulty": scenario.difficulty,
+            }
+            self._head = orjson.dumps(told)[1:-1]
+        return self._head
 
     def _offered(self) -> tuple[list[str], list[Words]]:
         """Ids and words of the step's candidates, worked out when they are first asked for."""
