@@ -93,11 +93,11 @@ def section(found: dict[str, Any]) -> str:
 def fresh(passes: dict[str, dict[str, float]]) -> list[str]:
     """What single resets cost, in words and as a table."""
     seeds, first = passes["warm"]["seeds"], passes["cold"]["first"] / 1e3
-    unread = ", and without that where the row says so" if any("unread" in name for name in passes) else ""
     words = (
         f"Single resets to {2 * seeds:,.0f} scenarios never met before, of one core's time: {seeds:,.0f} as the first "
         "of a process, then as many more; every field of the observation is read, for most are written when first "
-        f"read{unread}. The very first reset of all took {first:,.0f} ms: it loads the rules and generates the people."
+        f"read, and without that where the row says so. The very first reset of all took {first:,.0f} ms: it loads the "
+        "rules and generates the people."
     )
     columns = ("mean", "median", "p99", "highest")
     rows = [(name, *(f"{spread[column]:,.0f}" for column in columns)) for name, spread in passes.items()]

@@ -6,6 +6,7 @@ import functools
 import subprocess
 import sys
 import time
+from collections import Counter
 from itertools import combinations
 
 import pytest
@@ -84,16 +85,22 @@ def test_problems_and_controls_have_one_shape(name: str, difficulty: str) -> Non
     """As many conditions as drugs and up to two more; sizes, hidden sets and budgets from the id alone."""
     scenarios = posed("train", name, difficulty)
     extras: dict[bool, set[int]] = {True: set(), False: set()}
-    hidden: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}
+    hidden: dict[bool, Counter[tuple[str, ...]]] = {True: Counter(), False: Counter()}
     for scenario in scenarios:
         extra = len(scenario.patient.conditions) - len(scenario.patient.regimen)
         extras[scenario.control].add(extra)
-        hidden[scenario.control].add(tuple(sorted(item.partition(":")[0] for item in scenario.hidden)))
+        hidden[scenario.control][tuple(sorted(item.partition(":")[0] for item in scenario.hidden))] += 1
         assert 0 <= extra <= 2
     assert len({scenario.budget for scenario in scenarios}) == 1
     sizes = {control: [len(s.patient.regimen) for s in scenarios if s.control is control] for control in (True, False)}
     assert set(sizes[True]) <= set(sizes[False])
-    assert hidden[True] <= hidden[False] or len(hidden[True]) >= len(hidden[False])
+    assert set(hidden[True]) <= set(hidden[False])
+    controls, problems = hidden[True].total(), hidden[False].total()
+    for shape in hidden[False]:
+        # As often as chance lets it be, were both drawn alike: within 2.5 standard errors.
+        share = (hidden[True][shape] + hidden[False][shape]) / COUNT
+        error = (share * (1 - share) * (1 / controls + 1 / problems)) ** 0.5
+        assert abs(hidden[True][shape] / controls - hidden[False][shape] / problems) <= 2.5 * error
 
 
 @pytest.mark.parametrize("split", SPLITS)
