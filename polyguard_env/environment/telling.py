@@ -14,6 +14,7 @@ from polyguard_env.environment.evidence import EvidenceProvider, shown
 from polyguard_env.environment.messages import Candidate, PolyGuardObservation, all_trusted
 from polyguard_env.environment.render import EVIDENCE_SHOWN
 from polyguard_env.environment.standing import Standing
+from polyguard_env.environment.wording import full_text
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.reward.columns import COLUMNS, channels
 from polyguard_env.risk.index import RuleIndex
@@ -84,6 +85,12 @@ class Telling:
             orjson.dumps(evidence) if evidence else b"[]", text,
             written_columns(episode.raw_columns) if self._verdict else NO_COLUMNS, orjson.dumps(self._info()),
         )  # fmt: skip
+
+    def full_text(self) -> str:
+        """Everything the agent knows, in sentences and of any length; the observation's text is the short form."""
+        scenario, standing = self._running_scenario(), self._known()
+        words = self._on_offer().words
+        return full_text(standing.patient(), standing.regimen(), words, scenario, self._evidence(scenario))
 
     @property
     def reward(self) -> float | None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from polyguard_env.environment.episode import Scenario
-from polyguard_env.environment.messages import Candidate
+from polyguard_env.environment.messages import Offered
 
 
 def full_text(
     patient: Mapping[str, Any],
     regimen: Sequence[Mapping[str, Any]],
-    candidates: Sequence[Candidate],
+    candidates: Sequence[Offered],
     scenario: Scenario,
     evidence: Sequence[Mapping[str, Any]] = (),
 ) -> str:

@@ -98,3 +98,16 @@ def test_sizes_add_up_to_those_of_the_whole() -> None:
     assert text == "".join(pieces) and found == sum(map(size, pieces))
     assert found & COUNT == counted_tokens(text) and found >> BITS == estimated_tokens(text)
     assert counted_tokens("zaesquo") > estimated_tokens("zaesquo")
+
+
+@pytest.mark.parametrize("name", SUB_ENVIRONMENTS)
+def test_the_full_text_leaves_nothing_out(env: PolyGuardEnv, name: str) -> None:
+    for seen in played(env, "train", name, "hard"):
+        text = env.full_text()
+        for entry in seen.regimen:
+            assert entry["name"] in text and all(fact["text"] in text for fact in entry["facts"])
+        assert all(condition.replace("_", " ") in text for condition in seen.patient["conditions"])
+        assert all(item["text"] in text for item in seen.evidence)
+        assert [line[8:] for line in text.split("\n") if line.startswith("Option: ")] == [
+            candidate.text for candidate in seen.candidates
+        ]
