@@ -1,6 +1,6 @@
-"""Drug-disease rules on conditions that only the review knows (`review_conditions.csv`, `review_drug_disease.csv`).
+"""Drug-disease rules that only the review knows (`review_drug_disease.csv`), most on conditions that only it knows.
 
-No person of the environment has these conditions, and its rules do not name them.
+No person of the environment has a condition of `review_conditions.csv`, and its rules do not name them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.rules import Selector
 from polyguard_env.knowledge.tabular import read_fragments
-from polyguard_env.patients.condition_names import reviewed_only
+from polyguard_env.patients.condition_names import condition_ids
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.findings import Finding, keep_worst
 from polyguard_env.risk.index import RuleIndex
@@ -22,13 +22,13 @@ def condition_rules(index: RuleIndex) -> Mapping[str, tuple[dict[str, str], ...]
     """Rows of `review_drug_disease.csv` by drug id.
 
     Raises:
-        PolyGuardError: a target without drugs, or a condition that the environment knows too.
+        PolyGuardError: a target without drugs, or an unknown condition.
     """
     selector, found = Selector(index.knowledge.drugs), dict[str, tuple[dict[str, str], ...]]()
     for row in read_fragments("review_drug_disease"):
         where = f"review_drug_disease.csv {row['rule_id']}"
-        if row["condition"] not in reviewed_only():
-            raise PolyGuardError(f"{where} condition", row["condition"], "name a condition of review_conditions.csv")
+        if row["condition"] not in condition_ids():
+            raise PolyGuardError(f"{where} condition", row["condition"], "name a condition id")
         drugs = selector.select(row["target"], where)
         if not drugs:
             raise PolyGuardError(f"{where} target", row["target"], "name a drug or a class that has drugs")
