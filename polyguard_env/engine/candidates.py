@@ -8,7 +8,7 @@ from polyguard_env.engine import layout as at
 from polyguard_env.engine.beside import any_check, any_start, bandit, beside, reveals
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, key_of
-from polyguard_env.engine.dynamics import outcome, slot_of, untouched
+from polyguard_env.engine.dynamics import outcome, slot_of, unknown, untouched
 from polyguard_env.engine.holds import note_passing
 from polyguard_env.engine.memory import copier, copy_record
 from polyguard_env.engine.moves import fix_moves, kinds_on, moves_on
@@ -34,9 +34,9 @@ REVIEW_VALUE = PLACE["review_value"]
 SHARES = np.zeros((8, 15))
 for _sub, _shares in {
     at.DDI_SUB: {at.SUBSTITUTE: 41, at.TAPER: 39, at.STOP: 17, at.REDUCE: 3, at.INCREASE: 1, at.HOLD: 12},
-    at.REGIMEN: {at.SUBSTITUTE: 30, at.TAPER: 30, at.STOP: 24, at.REDUCE: 15, at.INCREASE: 2, at.HOLD: 9},
-    at.PRECISION: {at.SUBSTITUTE: 36, at.REDUCE: 25, at.INCREASE: 14, at.TAPER: 13, at.STOP: 12, at.HOLD: 13},
-    at.LONGITUDINAL: {at.TAPER: 50, at.STOP: 40, at.SUBSTITUTE: 10, at.REDUCE: 2, at.INCREASE: 1, at.HOLD: 2},
+    at.REGIMEN: {at.SUBSTITUTE: 34, at.TAPER: 22, at.STOP: 23, at.REDUCE: 12, at.INCREASE: 2, at.HOLD: 9},
+    at.PRECISION: {at.SUBSTITUTE: 32, at.REDUCE: 28, at.INCREASE: 10, at.TAPER: 9, at.STOP: 12, at.HOLD: 9},
+    at.LONGITUDINAL: {at.TAPER: 50, at.STOP: 32, at.SUBSTITUTE: 16, at.REDUCE: 2, at.INCREASE: 1, at.HOLD: 2},
     at.WEB: {at.SUBSTITUTE: 38, at.STOP: 31, at.TAPER: 26, at.REDUCE: 5, at.INCREASE: 1},
     at.ALTERNATIVE: {at.RECOMMEND: 81, at.STOP: 14, at.TAPER: 5},
     at.NEW_DRUG: {at.STOP: 50, at.SUBSTITUTE: 25, at.TAPER: 22, at.REDUCE: 3, at.INCREASE: 1},
@@ -45,10 +45,17 @@ for _sub, _shares in {
         SHARES[_sub, _kind] = _share
 # What the shares of a drawn move are multiplied by, because drugs that need nothing allow some kinds less often.
 EVENED = np.ones((8, 15))
-EVENED[at.REGIMEN, at.INCREASE], EVENED[at.REGIMEN, at.SUBSTITUTE], EVENED[at.REGIMEN, at.REDUCE] = 0.3, 0.7, 1.6
-EVENED[at.LONGITUDINAL, at.SUBSTITUTE], EVENED[at.LONGITUDINAL, at.REDUCE] = 2.5, 0.2
-EVENED[at.DDI_SUB, at.STOP], EVENED[at.DDI_SUB, at.INCREASE], EVENED[at.DDI_SUB, at.SUBSTITUTE] = 1.8, 0.3, 0.85
-EVENED[at.WEB, at.STOP], EVENED[at.WEB, at.INCREASE] = 1.6, 0.3
+for _sub, _shares in {
+    at.DDI_SUB: {at.STOP: 1.8, at.INCREASE: 0.3, at.SUBSTITUTE: 1.2, at.REDUCE: 0.5},
+    at.REGIMEN: {at.STOP: 0.7, at.TAPER: 1.6, at.REDUCE: 1.0, at.SUBSTITUTE: 1.2, at.INCREASE: 0.3},
+    at.PRECISION: {at.STOP: 0.6, at.TAPER: 2.5, at.REDUCE: 0.8, at.HOLD: 0.5, at.SUBSTITUTE: 1.1},
+    at.LONGITUDINAL: {at.STOP: 1.2, at.TAPER: 0.45, at.SUBSTITUTE: 1.2, at.INCREASE: 0.05, at.HOLD: 3.0},
+    at.WEB: {at.STOP: 1.6, at.TAPER: 1.6, at.INCREASE: 0.3},
+    at.ALTERNATIVE: {at.TAPER: 4.0},
+    at.NEW_DRUG: {at.SUBSTITUTE: 1.3},
+}.items():
+    for _kind, _share in _shares.items():
+        EVENED[_sub, _kind] = _share
 # A second kind of move that too few drugs allow together with the first is drawn this much less often.
 UNEVEN = 0.3
 # Drugs in the table of moves.
@@ -271,11 +278,18 @@ def _known_price(row, fixes, count):
 
 @compiled
 def _any_move(facts, sc, st, w, chosen, stream):
-    """Put a move of a kind drawn by its share, on a drug drawn at random, in the anchor's place."""
+    """Put a move of a kind drawn by its share, on a drug drawn at random, in the anchor's place.
+
+    A fix is never of a drug that is unknown, so that the drug is one that is known where there is one.
+    """
     totals, able = w.totals, w.able
     kinds = np.int64(0)
-    for k in range(st.n):
-        kinds |= w.kinds[k]
+    for unread in range(2):
+        for k in range(st.n):
+            if unread or not unknown(st, k):
+                kinds |= w.kinds[k]
+        if kinds:
+            break
     for drawn in range(totals.shape[0]):
         totals[drawn] = 0.0
         if (kinds >> np.int64(drawn)) & 1:
@@ -283,11 +297,17 @@ def _any_move(facts, sc, st, w, chosen, stream):
     kind = draw(totals, stream)
     if kind < 0:
         return False
-    m = 0
-    for k in range(st.n):
-        if (w.kinds[k] >> np.int64(kind)) & 1:
-            able[m] = k
-            m += 1
+    # A drug that needs a taper is seldom best stopped at once, so that one which does not is drawn where there is one.
+    taper, m = np.int64(1) << np.int64(at.TAPER), 0
+    for spared in range(2 if kind == at.STOP else 1):
+        for k in range(st.n):
+            if (w.kinds[k] >> np.int64(kind)) & 1 == 0 or (unknown(st, k) and not unread):
+                continue
+            if kind != at.STOP or spared or w.kinds[k] & taper == 0:
+                able[m] = k
+                m += 1
+        if m:
+            break
     k = able[below(stream, m)]
     count = moves_on(facts, sc, st, k, w)
     copy_record(chosen[at.CANDIDATES - 1], w.moves[k, pick(w.moves[k], count, kind, stream)])
