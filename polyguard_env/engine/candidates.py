@@ -8,7 +8,7 @@ from polyguard_env.engine import layout as at
 from polyguard_env.engine.beside import any_check, any_start, bandit, beside, reveals
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, key_of
-from polyguard_env.engine.dynamics import outcome, slot_of, unknown, untouched
+from polyguard_env.engine.dynamics import outcome, slot_of, untouched
 from polyguard_env.engine.holds import note_passing
 from polyguard_env.engine.memory import copier, copy_record
 from polyguard_env.engine.moves import fix_moves, kinds_on, moves_on
@@ -280,13 +280,13 @@ def _known_price(row, fixes, count):
 def _any_move(facts, sc, st, w, chosen, stream):
     """Put a move of a kind drawn by its share, on a drug drawn at random, in the anchor's place.
 
-    A fix is never of a drug that is unknown, so that the drug is one that is known where there is one.
+    A fix is never of a product that is unknown, so that none is drawn where there is something else.
     """
     totals, able = w.totals, w.able
     kinds = np.int64(0)
     for unread in range(2):
         for k in range(st.n):
-            if unread or not unknown(st, k):
+            if unread or st.product_known[k]:
                 kinds |= w.kinds[k]
         if kinds:
             break
@@ -301,7 +301,7 @@ def _any_move(facts, sc, st, w, chosen, stream):
     taper, m = np.int64(1) << np.int64(at.TAPER), 0
     for spared in range(2 if kind == at.STOP else 1):
         for k in range(st.n):
-            if (w.kinds[k] >> np.int64(kind)) & 1 == 0 or (unknown(st, k) and not unread):
+            if (w.kinds[k] >> np.int64(kind)) & 1 == 0 or not (unread or st.product_known[k]):
                 continue
             if kind != at.STOP or spared or w.kinds[k] & taper == 0:
                 able[m] = k
@@ -346,7 +346,7 @@ def _table(facts, sc, st, w, chosen, n, drugs, stream):
     for j in range(m):
         k = lines[j]
         count = moves_on(facts, sc, st, k, w)
-        for c in range(2):
+        for c in range(2 if column[1] >= 0 else 1):
             if j == 0 and c == 0:
                 n = take(chosen, n, spot)
                 continue
@@ -354,8 +354,13 @@ def _table(facts, sc, st, w, chosen, n, drugs, stream):
             if kind < 0 or (kinds[k] >> np.int64(kind)) & 1 == 0:
                 kind = moves[k, below(stream, count)].kind
             i = pick(moves[k], count, kind, stream)
-            if n < at.CANDIDATES - 2:
-                n = take(chosen, n, moves[k, i])
+            # As many moves on every drug: one that is there already makes way for the drug's next.
+            for further in range(count):
+                had = n
+                if n < at.CANDIDATES - 2:
+                    n = take(chosen, n, moves[k, (i + further) % count])
+                if n > had:
+                    break
     return n
 
 
