@@ -45,7 +45,7 @@ for _sub, _shares in {
         SHARES[_sub, _kind] = _share
 # What the shares of a drawn move are multiplied by, because drugs that need nothing allow some kinds less often.
 EVENED = np.ones((8, 15))
-for _sub, _shares in {
+for _sub, _factors in {
     at.DDI_SUB: {at.STOP: 1.8, at.INCREASE: 0.3, at.SUBSTITUTE: 1.2, at.REDUCE: 0.5},
     at.REGIMEN: {at.STOP: 0.7, at.TAPER: 1.6, at.REDUCE: 1.0, at.SUBSTITUTE: 1.2, at.INCREASE: 0.3},
     at.PRECISION: {at.STOP: 0.6, at.TAPER: 2.5, at.REDUCE: 0.8, at.HOLD: 0.5, at.SUBSTITUTE: 1.1},
@@ -54,8 +54,8 @@ for _sub, _shares in {
     at.ALTERNATIVE: {at.TAPER: 4.0},
     at.NEW_DRUG: {at.SUBSTITUTE: 1.3},
 }.items():
-    for _kind, _share in _shares.items():
-        EVENED[_sub, _kind] = _share
+    for _kind, _factor in _factors.items():
+        EVENED[_sub, _kind] = _factor
 # A second kind of move that too few drugs allow together with the first is drawn this much less often.
 UNEVEN = 0.3
 # Drugs in the table of moves.

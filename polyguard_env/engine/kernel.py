@@ -31,7 +31,7 @@ from polyguard_env.engine.operations import (
 )
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.risk import assess, list_findings, refresh_all
-from polyguard_env.engine.verdict import judge, relief_of, risk_in_all
+from polyguard_env.engine.verdict import judge, note_debt, relief_of, repairs, risk_in_all
 from polyguard_env.environment.drafting.layout import DRAFTING
 from polyguard_env.environment.drafting.person import begin_attempt, settle
 from polyguard_env.environment.drafting.posing import about_targets, by_construction, pose, settled, write_combinations
@@ -63,6 +63,7 @@ def fill(facts, sc, st, seed, w):
     st.known, st.monitored, st.chart_known, st.tested = sc.measured & ~sc.hidden, 0, 0, 0
     st.withdrawals, st.reviews, st.keeps, st.last_kind, st.last_a, st.last_b = 0, 0, 0, -1, -1, -1
     st.last_from = st.last_dose = st.debt = 0.0
+    st.harms = 0
     st.harm, st.severe_harm = 0, 0
     st.hazard = st.severe_hazard = 0.0
     st.total = st.last_reward = 0.0
@@ -156,15 +157,17 @@ def advance(facts, sc, st, choice, reasons, confidence, cited, hits, columns, w)
         (reward, reason bits, legal, number of events).
     """
     reward, bits, legal = judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns)
-    before, risk, added = st.day, risk_in_all(st), 0.0
+    before, risk, added, mending = st.day, risk_in_all(st), 0.0, True
+    kind, a, b = np.int64(at.FINISH), np.int64(-1), np.int64(-1)
     if legal:
         row = st.candidate[choice]
-        added = max(0.0, -relief_of(row))
+        kind, a, b = np.int64(row.kind), np.int64(row.a), np.int64(row.b)
+        added, mending = max(0.0, -relief_of(row)), repairs(st, row)
         apply(facts, sc, st, row.kind, row.a, row.b, row.value, w)
     else:
         idle(facts, sc, st, w)
     assess(facts, sc, st, w)
-    st.debt = max(0.0, st.debt + added - max(0.0, risk - risk_in_all(st)))
+    note_debt(st, kind, a, b, added, max(0.0, risk - risk_in_all(st)) if mending else 0.0)
     st.total += reward
     st.last_reward = reward
     happened = harm(facts, sc, st, before, ended(sc, st), w)

@@ -13,6 +13,8 @@ from polyguard_env.environment.messages import ActionType
 SLOTS = 28
 CANDIDATES = 12
 WITHDRAWALS = 8
+# Drugs that an agent has done harm with, two by each of the steps of the longest episode.
+HARMED = 20
 ALLERGIES = 6
 GENES = 12
 COMBINATIONS = 16
@@ -170,7 +172,7 @@ CANDIDATE = np.dtype(CANDIDATE_FIELDS, align=True)
 # which `dose_severe` hang on its dose; `gap` what is not known, `load` that of the regimen as a whole.
 # `held`: days a drug stays withheld, of those in `holding`; `course` and `pausable`: drugs taken for a short course,
 # and those that may be paused while one lasts (bits of slots). `debt`: risk that the agent has added and that has not
-# gone again.
+# gone again, by changes of the drugs of `harmed`.
 STATE = np.dtype(
     [
         ("seed", i8), ("step", i4), ("day", i4), ("finished", i1), ("n", i4),
@@ -183,7 +185,7 @@ STATE = np.dtype(
         ("withdrawals", i4), ("w_drug", i4, (WITHDRAWALS,)), ("w_severity", i1, (WITHDRAWALS,)),
         ("w_days", i4, (WITHDRAWALS,)),
         ("reviews", i4), ("keeps", i4), ("last_kind", i4), ("last_a", i4), ("last_b", i4),
-        ("last_from", f8), ("last_dose", f8), ("debt", f8),
+        ("last_from", f8), ("last_dose", f8), ("debt", f8), ("harmed", i4, (HARMED,)), ("harms", i4),
         ("harm", i4), ("severe_harm", i4), ("hazard", f8), ("severe_hazard", f8), ("total", f8),
         ("last_reward", f8),
         ("safety", f8), ("dosing", f8), ("burden", f8), ("disease", f8), ("severe", i4),

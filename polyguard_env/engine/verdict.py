@@ -152,10 +152,43 @@ def risk_in_all(st):
 
 
 @compiled
+def repairs(st, row):
+    """True for what may take away harm that the agent has done: a change of a drug it did harm with, or waiting."""
+    if no_op(row.kind):
+        return True
+    if row.kind >= at.ORDER:
+        return False
+    for i in range(st.harms):
+        if st.harmed[i] == row.a or (row.b == st.harmed[i] and switches(row.kind)):
+            return True
+    return False
+
+
+@compiled
+def switches(kind):
+    """True for the kinds of action that put one drug in another's place."""
+    return kind == at.SUBSTITUTE or kind == at.RECOMMEND
+
+
+@compiled
+def note_debt(st, kind, a, b, added, mended):
+    """Note the risk that a step has added, with which drugs, and what it took away of that which is owed."""
+    st.debt = max(0.0, st.debt + added - mended)
+    if st.debt <= 0.0:
+        st.harms = 0
+    elif added > 0.0 and kind < at.ORDER and not no_op(kind):
+        for drug in (a, b if switches(kind) else np.int64(-1)):
+            if drug >= 0 and st.harms < at.HARMED:
+                st.harmed[st.harms] = drug
+                st.harms += 1
+
+
+@compiled
 def gate_of(facts, st, row, best):
     """Share of its bonuses an action keeps, in (0, 1]: less for harm it adds or leaves, needless change and repair.
 
-    What only undoes the agent's own harm is no gain, so that harm followed by its repair pays less than waiting.
+    What only undoes the agent's own harm is no gain, so that harm followed by its repair pays less than waiting. What
+    is done about other drugs is paid in full.
     """
     p = facts.parameters
     relief, possible = relief_of(row), relief_of(best)
@@ -163,7 +196,7 @@ def gate_of(facts, st, row, best):
     if possible >= p[SEVERE_RELIEF]:
         share = min(1.0, max(0.0, relief) / possible)
         factor *= p[UNSAFE_GATE] + (1.0 - p[UNSAFE_GATE]) * share
-    if st.debt > ROUNDING and relief > ROUNDING:
+    if st.debt > ROUNDING and relief > ROUNDING and repairs(st, row):
         factor *= p[REPAIR_GATE] + (1.0 - p[REPAIR_GATE]) * max(0.0, relief - st.debt) / relief
     if needless(row):
         factor *= p[NEEDLESS_GATE]

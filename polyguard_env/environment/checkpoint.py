@@ -57,7 +57,7 @@ class SavedWithdrawal(Saved):
 class SavedState(Saved):
     """A state. The last action is (kind, targets) by place, -1 for none; its dose change (from, to) in daily doses.
 
-    `debt` is the risk that the agent has added and that has not gone again.
+    `debt` is the risk that the agent has added and that has not gone again, `harmed` the drugs it did so with.
     """
 
     seed: int = Field(ge=0, lt=2**63, strict=True)
@@ -75,6 +75,7 @@ class SavedState(Saved):
     last_action: tuple[LAST, LAST, LAST]
     last_dose: tuple[DOSE, DOSE]
     debt: float = AMOUNT
+    harmed: list[str] = Field(max_length=at.HARMED)
     harm: tuple[Whole, Whole]
     hazard: tuple[Number, Number]
     total: float = AMOUNT
@@ -147,6 +148,7 @@ def dump(episode: Episode) -> dict[str, Any]:
         "last_action": [int(state[name]) for name in ("last_kind", "last_a", "last_b")],
         "last_dose": [float(state[name]) for name in ("last_from", "last_dose")],
         "debt": float(state["debt"]),
+        "harmed": [table.drugs[place] for place in state["harmed"][: int(state["harms"])]],
         "harm": [int(state["harm"]), int(state["severe_harm"])],
         "hazard": [float(state["hazard"]), float(state["severe_hazard"])],
         "total": float(state["total"]),
@@ -191,6 +193,9 @@ def load(episode: Episode, saved: SavedState) -> None:
     for name, number in zip(("last_kind", "last_a", "last_b"), saved.last_action, strict=True):
         state[name] = number
     state["last_from"], state["last_dose"] = saved.last_dose
+    state["harms"] = len(saved.harmed)
+    for k, drug_id in enumerate(saved.harmed):
+        state["harmed"][k] = _place(table.drug_at, drug_id, "state.harmed")
     state["harm"], state["severe_harm"] = saved.harm
     state["hazard"], state["severe_hazard"] = saved.hazard
     episode.restore()

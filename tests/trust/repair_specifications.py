@@ -18,6 +18,7 @@ CELLS = (
     ("NEW_DRUG_DECOMPOSITION", "medium"), ("NEW_DRUG_DECOMPOSITION", "hard"),
 )  # fmt: skip
 LEAST = 60
+CHANGES = (T.STOP_DRUG, T.TAPER_DRUG, T.SUBSTITUTE_DRUG, T.REDUCE_DOSE, T.INCREASE_DOSE)
 
 
 @cache
@@ -63,4 +64,27 @@ def harm_and_its_repair_pay_no_more_than_leaving(env: PolyGuardEnv) -> None:
     assert max(excess) <= 0.03 and sum(excess) / len(excess) <= 0.02
 
 
-REPAIR_SPECIFICATIONS: tuple[Callable[[PolyGuardEnv], None], ...] = (harm_and_its_repair_pay_no_more_than_leaving,)
+def harm_with_one_drug_takes_nothing_off_the_pay_for_another(env: PolyGuardEnv) -> None:
+    """After an addition for the worse, the best move on another drug is paid as if there had been none."""
+    seen = 0
+    for scenario_id, candidate, _ in list(harmful_additions(env)):
+        first(env, scenario_id)
+        observation = step(env, candidate)
+        if observation.done:
+            continue
+        kept, prices, legal = env.get_state(), env.price(), set(env.legal_candidate_ids())
+        assert kept["state"]["harmed"] == candidate.targets[:1]
+        kept["state"] |= {"debt": 0.0, "harmed": []}
+        env.set_state(kept)
+        free = env.price()
+        for other in observation.candidates:
+            if other.action_type in CHANGES and other.candidate_id in legal:
+                about = candidate.targets[0] in other.targets[:2]
+                assert prices[other.candidate_id] == pytest.approx(free[other.candidate_id]) or about
+                seen += not about and free[other.candidate_id] > 0.9
+    assert seen >= 8
+
+
+REPAIR_SPECIFICATIONS: tuple[Callable[[PolyGuardEnv], None], ...] = (
+    harm_and_its_repair_pay_no_more_than_leaving, harm_with_one_drug_takes_nothing_off_the_pay_for_another,
+)  # fmt: skip

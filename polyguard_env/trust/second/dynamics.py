@@ -66,7 +66,7 @@ class Situation:
         unknown: what is hidden and not found out yet. monitored: measurements ordered.
         withdrawals: drug to severity and days left. last: the last move as `key_of` tells it, () after a wasted step.
         last_from: dose before the last move, when that changed a dose.
-        debt: risk that moves have added and that has not gone again.
+        debt: risk that moves have added and that has not gone again. harmed: the drugs of those moves.
     """
 
     drugs: dict[str, Drug]
@@ -82,6 +82,7 @@ class Situation:
     last: tuple[str, ...] = ()
     last_from: float = 0.0
     debt: float = 0.0
+    harmed: set[str] = field(default_factory=set)
 
 
 def begin(case: Case, facts: Facts) -> Situation:

@@ -138,7 +138,7 @@ def walk(env: PolyGuardEnv, scenario_id: str, seed: int, facts: Facts, found: Wa
         found.reasons |= set(observation.info["reasons"])
         found.differing += [f"{place}: {word}" for word in verdict_differences(observation, judged)]
         risk = risk_of(case, now, facts)
-        now.debt = board.owed(moved, risk)
+        now.debt, now.harmed = board.owed(moved, risk)
         more = hazard(case, risk, before, now)
         harm = harm[0] + more[0], harm[1] + more[1]
         may_strike = {name for name, _, _ in standing(risk)}
@@ -184,6 +184,9 @@ def standing_differences(
             yield f"{name} {one!r}, second {second!r}"
     if differ(float(state["debt"]), now.debt):
         yield f"debt {float(state['debt'])!r}, second {now.debt!r}"
+    harmed = set(checkpoint.dump(env._episode)["harmed"])
+    if harmed != now.harmed:
+        yield f"harmed {sorted(harmed)}, second {sorted(now.harmed)}"
     first, other = named_state(checkpoint.dump(env._episode), env), second_state(case, now)
     for name in first:
         if first[name] != other[name]:

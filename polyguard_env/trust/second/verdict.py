@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from polyguard_env.trust.second.dynamics import ROUNDING, Case, Situation, after, key_of, same, taper_due
+from polyguard_env.trust.second.dynamics import ROUNDING, SWITCHES, Case, Situation, after, key_of, same, taper_due
 from polyguard_env.trust.second.legality import breaches
 from polyguard_env.trust.second.risk import Risk, risk_of
 from polyguard_env.trust.second.tables import Facts
@@ -158,17 +158,34 @@ class Board:
         if top.relief >= 0.5:
             share *= 0.1 + 0.9 * min(1.0, max(0.0, option.relief) / top.relief)
         debt = self.now.debt
-        if debt > ROUNDING and option.relief > ROUNDING:
+        if debt > ROUNDING and option.relief > ROUNDING and self.mends(option):
             # Only what goes beyond the mending of one's own harm is a gain.
             share *= 0.1 + 0.9 * max(0.0, 1.0 - debt / option.relief)
         if "needless_change" in reasons:
             share *= 0.65
         return share * (0.5 if reasons - {"needless_change"} else 1.0)
 
-    def owed(self, option: Option | None, later: Risk) -> float:
-        """Risk that moves have added and that has not gone again, once an option, or no move, has led to `later`."""
+    def mends(self, option: Option) -> bool:
+        """True for waiting, and for a change of a drug that moves have done harm with."""
+        if option.changes:
+            return bool(self.drugs_of(option) & self.now.harmed)
+        return option.move[0] in IDLE
+
+    def drugs_of(self, option: Option) -> set[str]:
+        """The drugs that a change is about; of a product the first."""
+        action, targets = option.move
+        named = self.case.products.get(targets[0], targets[:1])
+        one = {next((drug for drug in self.now.drugs if drug in named), targets[0])}
+        return one | {targets[1]} if action in SWITCHES else one
+
+    def owed(self, option: Option | None, later: Risk) -> tuple[float, set[str]]:
+        """What is owed once an option, or no move, has led to `later`: how much, and by changes of which drugs."""
         added = max(0.0, -option.relief) if option else 0.0
-        return max(0.0, self.now.debt + added - max(0.0, sum(self.risk.parts) - sum(later.parts)))
+        mended = max(0.0, sum(self.risk.parts) - sum(later.parts)) if option is None or self.mends(option) else 0.0
+        debt = max(0.0, self.now.debt + added - mended)
+        if debt <= 0.0:
+            return 0.0, set()
+        return debt, self.now.harmed | (self.drugs_of(option) if option and option.changes and added > 0.0 else set())
 
     def reasons(self, option: Option) -> set[str]:
         """Named reasons against a legal option."""
