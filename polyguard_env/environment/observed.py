@@ -10,6 +10,7 @@ from typing import Any
 from polyguard_env.environment.episode import Product, Scenario, Taken
 from polyguard_env.environment.pieces import Remembered
 from polyguard_env.environment.roles import roles_of
+from polyguard_env.knowledge.formulary import split as cells
 from polyguard_env.risk.contradictions import creatinine_clearance
 from polyguard_env.risk.index import RuleIndex
 
@@ -19,6 +20,7 @@ ALLERGIES, CHART = "allergies", "chart"
 PAUSES = {
     "pausable": ("pause", "may be withheld for days while a short course of another drug lasts"),
     "sick_day": ("sickday", "withheld in acute illness with dehydration or kidney injury"),
+    "harmful": ("", "a pause of days harms"),
 }
 
 
@@ -89,16 +91,17 @@ def known_regimen(state: Shown, scenario: Scenario, index: RuleIndex) -> list[di
             continue
         known = not hidden or f"facts:{drug_id}" not in hidden
         name, unit, facts = sheets[drug_id]
+        told = not hidden or f"indication:{drug_id}" not in hidden
         entries.append(
             {
                 "drug_id": drug_id,
                 "name": name,
                 "dose": dose,
                 "unit": unit,
-                "indication": None if hidden and f"indication:{drug_id}" in hidden else indication,
+                "indication": indication if told else None,
                 "tapering": tapering,
                 "held": held,
-                "course": course,
+                "course": course and told,
                 "withdrawal": drug_id in withdrawals,
                 "product": product.name if product else "",
                 "known": known,
@@ -156,13 +159,20 @@ def facts_of(drug_id: str, index: RuleIndex) -> tuple[str, list[dict[str, str]]]
         for role in roles_of(drug_id, profile)
         if role.code != "taper" or index.rules("taper", drug_id)
     ]
-    roles = {rule.fields["role"] for rule in index.rules("hold", drug_id)}
-    facts += [
-        {"fact_id": f"{drug_id}#{role}", "code": code, "text": text}
-        for role, (code, text) in PAUSES.items()
-        if role in roles
-    ]
+    rules = index.rules("hold", drug_id)
+    for role, (code, text) in PAUSES.items():
+        purposes = [cells(rule.fields["indication"]) for rule in rules if rule.fields["role"] == role]
+        if purposes:
+            facts.append({"fact_id": f"{drug_id}#{role}", "code": code, "text": text + _taken_for(purposes)})
     return profile.dose_unit, facts
+
+
+def _taken_for(purposes: Sequence[Sequence[str]]) -> str:
+    """The purposes that rules are about, in words; nothing where one of them is about any."""
+    if not all(purposes):
+        return ""
+    named = sorted({name.replace("_", " ") for several in purposes for name in several})
+    return f" where it is taken for {' or '.join(named)}"
 
 
 def class_word(classes: Sequence[str]) -> str:

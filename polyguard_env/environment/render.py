@@ -93,7 +93,7 @@ class Rendering:
         texts = [candidate.text for candidate in candidates]
         # The word before the options is two tokens by the estimate and one by count; "none" stands for no options.
         fixed = sum(map(_option, texts)) + (len(texts) + 3 << BITS) + (len(texts) + 2 if texts else 4)
-        shown = [(str(item.get("year", "")), str(item["text"])) for item in evidence[-EVIDENCE_SHOWN:]]
+        shown = [(str(item.get("year") or ""), str(item["text"])) for item in evidence[-EVIDENCE_SHOWN:]]
         key = acted, fixed, tuple(shown), count
         lines = self._lines.get(key)
         if lines is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from polyguard_env.engine.parameters import DEFAULTS
 from polyguard_env.environment.env import PolyGuardEnv
 from polyguard_env.environment.episode import Scenario
 from polyguard_env.environment.messages import ActionType, Candidate, PolyGuardAction, PolyGuardObservation
+from polyguard_env.environment.observed import facts_of
 from polyguard_env.environment.scenarios import make_id
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.patients.model import Patient, RegimenItem
@@ -100,6 +103,34 @@ def test_a_statin_is_held_during_a_course(env: PolyGuardEnv) -> None:
     assert after.info["reasons"] == []
     assert entry_of(after, "simvastatin")["held"] and entry_of(after, "clarithromycin")["course"]
     assert "simvastatin 20mg (lipids) held" in after.text and "(infection) course" in after.text
+
+
+def test_a_hidden_purpose_hides_that_a_drug_is_a_course(env: PolyGuardEnv) -> None:
+    own, _ = posed(env, STATIN, macrolide(3))
+    hidden = replace(own.scenario, hidden=frozenset({"indication:clarithromycin"}))
+    own.factory = Posed(hidden)  # type: ignore[assignment]
+    observation = own.reset(seed=1, scenario_id=hidden.scenario_id)
+    entry = entry_of(observation, "clarithromycin")
+    assert entry["indication"] is None and not entry["course"] and "course" not in observation.text
+    opened = next(c for c in observation.candidates if c.action_type is T.FETCH_EXTERNAL_EVIDENCE)
+    assert entry_of(take(own, opened), "clarithromycin")["course"]
+
+
+@pytest.mark.parametrize(
+    ("drug_id", "fact", "words"),
+    [
+        ("colchicine", "pausable", "while a short course of another drug lasts where it is taken for gout"),
+        ("simvastatin", "pausable", "may be withheld for days while a short course of another drug lasts"),
+        ("lamotrigine", "harmful", "a pause of days harms where it is taken for epilepsy"),
+        ("apixaban", "harmful", "a pause of days harms"),
+        ("metformin", "sick_day", "withheld in acute illness with dehydration or kidney injury"),
+    ],
+)
+def test_facts_tell_for_which_purpose_a_pause_helps_or_harms(
+    env: PolyGuardEnv, drug_id: str, fact: str, words: str
+) -> None:
+    told = {one["fact_id"]: one["text"] for one in facts_of(drug_id, env.index)[1]}
+    assert told[f"{drug_id}#{fact}"].endswith(words)
 
 
 def test_a_hold_is_no_answer_to_what_lasts(env: PolyGuardEnv) -> None:

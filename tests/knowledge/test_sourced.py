@@ -23,6 +23,7 @@ NO_CLINICAL_FACT = {
     ".ci/audit_ignored.csv": "advisories of packages",
     "polyguard_assets/io/schemas.csv": "columns of assets",
     "polyguard_assets/training/model_runs.csv": "training settings",
+    "polyguard_env/environment/word_tokens.csv": "tokens of words",
     "polyguard_env/evidence/body_substances.csv": "names that a search must not take for a drug",
     "polyguard_env/evidence/lay_conditions.csv": "lay phrases of the search questions",
     "polyguard_env/evidence/questions.csv": "sentences of the search questions",
