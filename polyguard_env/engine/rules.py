@@ -119,7 +119,7 @@ def organ_limit(facts, sc, drug, hepatic):
     """The broken-or-not limit of a drug for these kidneys or this liver.
 
     Returns:
-        (rule place or -1, limit): the strictest rule in force; a limit of 0 means avoid.
+        (rule place or -1, limit): the strictest rule in force, of such the most severe; a limit of 0 means avoid.
     """
     span = facts.drug[drug].hepatic if hepatic else facts.drug[drug].renal
     best, best_avoid, best_limit = -1, False, np.inf
@@ -131,8 +131,11 @@ def organ_limit(facts, sc, drug, hepatic):
         if not avoid and (rule.action != 1 or np.isnan(rule.limit)):
             continue
         limit = 0.0 if avoid else rule.limit
+        alike = avoid == best_avoid and limit == best_limit
         if best < 0 or (avoid and not best_avoid) or (avoid == best_avoid and limit < best_limit):
             best, best_avoid, best_limit = place, avoid, limit
+        elif alike and rule.severity > facts.organ[best].severity:
+            best = place
     return best, best_limit
 
 

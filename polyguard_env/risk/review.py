@@ -9,7 +9,7 @@ from itertools import combinations
 
 from polyguard_env.errors import PolyGuardError
 from polyguard_env.knowledge.base import KnowledgeBase
-from polyguard_env.knowledge.schema import Interaction, Rule
+from polyguard_env.knowledge.schema import SEVERITY_RANK, Interaction, Rule
 from polyguard_env.patients.model import Patient, RegimenItem
 from polyguard_env.risk.allergies import allergy_findings
 from polyguard_env.risk.burden import burden_findings
@@ -290,9 +290,10 @@ def _dose_breaks(rule: Rule, dose: float | None, slack: float = SLACK) -> bool:
     return action == "reduce" and limit is not None and dose is not None and dose > limit * slack
 
 
-def _strictness(rule: Rule) -> tuple[bool, float]:
+def _strictness(rule: Rule) -> tuple[bool, float, int]:
+    """Avoidance before the lowest limit, then the more severe."""
     limit = _number(rule.fields.get("max_dose", ""))
-    return rule.fields["action"] == "avoid", -(limit if limit is not None else 0.0)
+    return rule.fields["action"] == "avoid", -(limit if limit is not None else 0.0), SEVERITY_RANK[rule.severity]
 
 
 def monitoring_findings(item: RegimenItem, patient: Patient, index: RuleIndex) -> list[Finding]:

@@ -49,10 +49,8 @@ def test_single_resets_are_timed_one_by_one_and_never_meet_a_scenario_twice() ->
     told = summary(spent)
     assert told["seeds"] == 48 == len(spent) and (spent > 0).all()
     assert told["median"] <= told["p99"] <= told["highest"] == spent.max()
-    words = page.fresh({"cold": told | {"first": 1e6}, "warm": told})
-    assert "96 scenarios" in words[0] and "1,000 ms" in words[0] and "where the row says so" not in words[0]
     words = page.fresh({"cold": told | {"first": 1e6}, "warm": told, "warm, unread": summary(unread)})
-    assert "where the row says so" in words[0] and "warm, unread" in "\n".join(words)
+    assert "96 scenarios" in words[0] and "1,000 ms" in words[0] and "warm, unread" in "\n".join(words)
 
 
 def test_works_are_timed_in_the_same_rounds() -> None:

@@ -334,7 +334,7 @@ def standing_danger_strikes_more_often(env: PolyGuardEnv) -> None:
             if not after.done:
                 after = step(env, finish_of(after))
             solved += sum(event["severe"] for event in after.info["events"])
-    assert 12 <= left <= 90 and solved <= left / 3
+    assert 12 <= left <= 140 and solved <= left / 3
 
 
 def untreated_disease_strikes(env: PolyGuardEnv) -> None:
