@@ -8,6 +8,7 @@ from polyguard_env.engine import layout as at
 from polyguard_env.engine.compiled import compiled
 from polyguard_env.engine.draws import below, chance, shuffle
 from polyguard_env.engine.dynamics import slot_of
+from polyguard_env.engine.memory import copy_record
 from polyguard_env.engine.moves import check_moves, illegal_moves, in_split, put, reveal_moves
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.picking import arrange, draw, pick, simple, take
@@ -16,6 +17,9 @@ ILLEGAL_SHARE = PLACE["illegal_share"]
 CHECK_TRIES = 16
 # How often the chart is offered, where it may be hidden, when it is not.
 LURE_SHARE = 0.5
+# How often an illegal option takes the place of one in the table of moves, where it can: one that stands alone, of a
+# drug that no other option is about, shows that it is none to take.
+WITHIN_SHARE = 0.9
 
 
 @compiled
@@ -140,21 +144,54 @@ def reveals(facts, sc, st, chosen, n, w, stream):
 
 
 @compiled
-def beside(facts, sc, st, chosen, n, w, stream):
-    """Finish, and one or two of: an illegal option, keep, ask a specialist."""
+def beside(facts, sc, st, chosen, n, first, end, w, stream):
+    """Finish, and one or two of: an illegal option, keep, ask a specialist.
+
+    Args:
+        first, end: places of the table of moves, the first of which must stay.
+    """
     rows, kinds = w.rows, w.totals
     n = min(n, at.CANDIDATES - 3)
     n = simple(chosen, n, at.FINISH)
     if sc.difficulty > 0 or chance(stream) < facts.parameters[ILLEGAL_SHARE]:
         m = illegal_moves(facts, sc, st, rows, stream)
-        if m:
-            kinds[:] = 0.0
-            for i in range(m):
-                kinds[rows[i].kind] = 1.0
-            kind = draw(kinds, stream)
-            n = take(chosen, n, rows[pick(rows, m, kind, stream)])
+        if m and not (chance(stream) < WITHIN_SHARE and _within(chosen, first, end, rows, m, w, stream)):
+            n = take(chosen, n, rows[_any_kind(rows, m, kinds, stream)])
         if sc.difficulty == 0:
             return n
     if st.reviews == 0 and chance(stream) < 0.5:
         return simple(chosen, n, at.REVIEW)
     return simple(chosen, n, at.KEEP)
+
+
+@compiled
+def _within(chosen, first, end, rows, m, w, stream):
+    """Put an illegal option on the same drug in the place of a move of the table other than the first.
+
+    Every other place is as likely, so that each that is left is as likely the first.
+
+    Returns:
+        False where the drug allows none.
+    """
+    if end - first < 2:
+        return False
+    place = first + 1 + below(stream, end - first - 1)
+    drug, kept = chosen[place].a, 0
+    for i in range(m):
+        if rows[i].a == drug and rows[i].kind != at.ORDER:
+            if i != kept:
+                copy_record(rows[kept], rows[i])
+            kept += 1
+    if kept == 0:
+        return False
+    copy_record(chosen[place], rows[_any_kind(rows, kept, w.totals, stream)])
+    return True
+
+
+@compiled
+def _any_kind(rows, m, kinds, stream):
+    """A row among the first `m`, every kind as often."""
+    kinds[:] = 0.0
+    for i in range(m):
+        kinds[rows[i].kind] = 1.0
+    return pick(rows, m, draw(kinds, stream), stream)

@@ -255,10 +255,12 @@ def _clinical(facts, sc, st, w, chosen, stream):
         n = any_check(facts, sc, st, chosen, n, w.rows, stream)
     if start < 0:
         n = any_start(facts, sc, st, chosen, n, w.rows, stream)
+    first = n
     if has_anchor:
         n = _table(facts, sc, st, w, chosen, n, ROWS, stream)
+    end = n
     n = reveals(facts, sc, st, chosen, n, w, stream)
-    n = beside(facts, sc, st, chosen, n, w, stream)
+    n = beside(facts, sc, st, chosen, n, first, end, w, stream)
     for i in range(n):
         if not chosen[i].priced:
             _known_price(chosen[i], rows, fixes)
