@@ -320,11 +320,11 @@ def left_of(facts, st, weight, measurement, monitor, reduce, slots):
 def tapering_factor(facts, st, slots):
     """What is left of a finding one of whose drugs is being tapered, in (0, 1]."""
     p = facts.parameters
-    least = 2.0
+    least = np.inf
     rest = slots
     while rest:
         k = lowest(rest)
         rest &= rest - 1
         if st.tapering[k] and st.initial[k] > 0:
             least = min(least, st.dose[k] / st.initial[k])
-    return 1.0 if least > 1.5 else p[TAPER_BEGUN] + p[TAPER_SLOPE] * least
+    return min(1.0, p[TAPER_BEGUN] + p[TAPER_SLOPE] * least)

@@ -17,7 +17,7 @@ def test_leaving_a_condition_untreated_is_gated_like_any_risk(env: PolyGuardEnv)
     """Where the best candidate only treats a condition, finishing keeps the share that leaving risk keeps."""
     shares: list[float] = []
     for name in SUB_ENVIRONMENTS:
-        for number in range(30):
+        for number in range(60):
             walker, observation = (
                 RandomLegal(number),
                 env.reset(seed=1, scenario_id=make_id("train", name, "hard", number)),
@@ -26,7 +26,9 @@ def test_leaving_a_condition_untreated_is_gated_like_any_risk(env: PolyGuardEnv)
                 state = env._episode.state
                 best = state["candidate"][int(state["best"])]
                 finish = next(c for c in observation.candidates if c.action_type is ActionType.FINISH)
-                if best["disease"] >= 2 * DEFAULTS["severe_relief"] and best["safety"] + best["dosing"] <= 0.0:
+                acute = best["safety"] + best["dosing"]
+                relief = acute + best["burden"] + best["disease"]
+                if best["disease"] >= 2 * DEFAULTS["severe_relief"] <= 2 * relief and acute <= 0.0:
                     after = env.step(PolyGuardAction(candidate_id=finish.candidate_id))
                     reasons = after.info["reasons"]
                     kept = after.columns["anti_cheat_score"] * (1 + 3 * len(reasons))

@@ -147,7 +147,7 @@ def left_of(case: Case, name: str, category: str, now: Situation, facts: Facts) 
             left *= 0.4
     left *= left_by_pause(case, name, category, drugs, now, facts)
     tapered = [now.drugs[drug].dose / now.drugs[drug].initial for drug in drugs if now.drugs[drug].tapering]
-    return left * (0.1 + 0.5 * min(tapered)) if tapered else left
+    return left * min(1.0, 0.1 + 0.5 * min(tapered)) if tapered else left
 
 
 def ends_with(case: Case, name: str, category: str, drug: str, drugs: set[str], now: Situation, facts: Facts) -> bool:
