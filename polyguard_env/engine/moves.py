@@ -343,7 +343,8 @@ def illegal_moves(facts, sc, st, rows, stream):
 def check_moves(facts, st, rows, m):
     """Measurements that drugs of the regimen call for and nobody ordered."""
     for k in range(st.n):
-        if st.alive[k]:
+        # A check would name what is in a product that nobody has taken apart.
+        if st.alive[k] and st.product_known[k]:
             place = facts.drug[st.drug[k]].monitor
             if place >= 0 and (st.monitored >> np.int64(place)) & 1 == 0:
                 held = False

@@ -173,10 +173,11 @@ def switches(kind):
 @compiled
 def note_debt(st, kind, a, b, added, mended):
     """Note the risk that a step has added, with which drugs, and what it took away of that which is owed."""
-    st.debt = max(0.0, st.debt + added - mended)
+    change = kind < at.ORDER and not no_op(kind)
+    st.debt = max(0.0, st.debt + (added if change else 0.0) - mended)
     if st.debt <= 0.0:
         st.harms = 0
-    elif added > 0.0 and kind < at.ORDER and not no_op(kind):
+    elif added > 0.0 and change:
         for drug in (a, b if switches(kind) else np.int64(-1)):
             if drug >= 0 and st.harms < at.HARMED:
                 st.harmed[st.harms] = drug
@@ -196,7 +197,10 @@ def gate_of(facts, st, row, best):
     if possible >= p[SEVERE_RELIEF]:
         share = min(1.0, max(0.0, relief) / possible)
         factor *= p[UNSAFE_GATE] + (1.0 - p[UNSAFE_GATE]) * share
-    if st.debt > ROUNDING and relief > ROUNDING and repairs(st, row):
+    if st.debt > ROUNDING and no_op(row.kind):
+        # Who leaves it at the harm done is not paid as one who left a patient well.
+        factor *= p[REPAIR_GATE] + (1.0 - p[REPAIR_GATE]) * max(0.0, 1.0 - st.debt / p[SEVERE_RELIEF])
+    elif st.debt > ROUNDING and relief > ROUNDING and repairs(st, row):
         factor *= p[REPAIR_GATE] + (1.0 - p[REPAIR_GATE]) * max(0.0, relief - st.debt) / relief
     if needless(row):
         factor *= p[NEEDLESS_GATE]

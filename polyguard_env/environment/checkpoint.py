@@ -193,6 +193,10 @@ def load(episode: Episode, saved: SavedState) -> None:
     for name, number in zip(("last_kind", "last_a", "last_b"), saved.last_action, strict=True):
         state[name] = number
     state["last_from"], state["last_dose"] = saved.last_dose
+    if bool(saved.harmed) is not (saved.debt > 0.0):
+        raise PolyGuardError(
+            "state.harmed", saved.harmed, f"a debt is owed by changes of drugs, none is by none; {FIX}"
+        )
     state["harms"] = len(saved.harmed)
     for k, drug_id in enumerate(saved.harmed):
         state["harmed"][k] = _place(table.drug_at, drug_id, "state.harmed")

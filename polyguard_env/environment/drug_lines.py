@@ -55,14 +55,28 @@ class DrugLine:
 
     Attributes:
         stems, partners: its roles and class, and what makes something of them, as bit sets; 0 for a drug not known.
-        known: whether its facts are.
+        known: whether its facts are. named: the name and whether it is a course, tapering or held, for lines without
+            more.
     """
 
-    __slots__ = ("_before", "_key", "_roles", "_shortly", "drug_id", "known", "name", "partners", "product", "stems")
+    __slots__ = (
+        "_before",
+        "_key",
+        "_roles",
+        "_shortly",
+        "drug_id",
+        "known",
+        "name",
+        "named",
+        "partners",
+        "product",
+        "stems",
+    )
 
     def __init__(self, key: DrugKey, lines: DrugLines) -> None:
         self._key = key
         self.drug_id, self.name, dose, unit, indication, _, self.product, self.known, _, _ = key
+        self.named = self.name + _after(key, lines.style, "")[0]
         roles = lines.roles[self.drug_id] if self.known else UNKNOWN
         self.stems, self.partners = roles.stems, roles.partners
         if unit == "product":
@@ -92,7 +106,7 @@ class DrugLine:
         """The name with so many of the roles that meet others at most; the whole line where the drug is not known."""
         if not self.known:
             return self._before, self._roles.at_most(roles)
-        return measured(self.name), self._roles.met(self.stems & meeting, roles)
+        return measured(self.named), self._roles.met(self.stems & meeting, roles)
 
     def shortest(self, roles: int) -> str:
         """The line without a purpose and without the name of the product, for the longest texts."""

@@ -115,7 +115,7 @@ class Rendering:
             if own:
                 meeting |= row.partners
         near = [(row, own) for row, own in rows if own or row.stems & meeting or not row.known]
-        far = tuple([row.name for row, own in rows if not (own or row.stems & meeting or not row.known)])
+        far = tuple([row.named for row, own in rows if not (own or row.stems & meeting or not row.known)])
         long = len(rows) >= LONG_REGIMEN
         for level, (conditions, of_acted, of_others, words) in enumerate(DETAIL_LEVELS):
             hide = long or level >= BARE_LEVEL

@@ -17,7 +17,7 @@ def test_leaving_a_condition_untreated_is_gated_like_any_risk(env: PolyGuardEnv)
     """Where the best candidate only treats a condition, finishing keeps the share that leaving risk keeps."""
     shares: list[float] = []
     for name in SUB_ENVIRONMENTS:
-        for number in range(60):
+        for number in range(90):
             walker, observation = (
                 RandomLegal(number),
                 env.reset(seed=1, scenario_id=make_id("train", name, "hard", number)),
@@ -28,7 +28,7 @@ def test_leaving_a_condition_untreated_is_gated_like_any_risk(env: PolyGuardEnv)
                 finish = next(c for c in observation.candidates if c.action_type is ActionType.FINISH)
                 acute = best["safety"] + best["dosing"]
                 relief = acute + best["burden"] + best["disease"]
-                if best["disease"] >= 2 * DEFAULTS["severe_relief"] <= 2 * relief and acute <= 0.0:
+                if best["disease"] >= 2 * DEFAULTS["severe_relief"] <= 2 * relief and acute <= 0.0 == state["debt"]:
                     after = env.step(PolyGuardAction(candidate_id=finish.candidate_id))
                     reasons = after.info["reasons"]
                     kept = after.columns["anti_cheat_score"] * (1 + 3 * len(reasons))

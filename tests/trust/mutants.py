@@ -169,6 +169,8 @@ GATE_MUTANTS = [
     Mutant("harm added is free", "adding_harm_is_gated", parameters(harm_slope=0.0, needless_gate=1.0)),
     Mutant("keeping costs nothing", "doing_nothing_is_right_in_a_control", parameters(cost_keep=0.0)),
     Mutant("needless changes are free", "a_needless_change_is_named_and_gated", parameters(needless_gate=1.0)),
+    Mutant("one may leave it at harm done", "who_leaves_it_at_the_harm_done_is_not_paid_for_the_rest",
+           parameters(repair_gate=1.0)),
     Mutant("own harm repaired is a gain", "harm_and_its_repair_pay_no_more_than_leaving", parameters(repair_gate=1.0)),
     Mutant("everything is actionable", "asking_where_one_can_act_is_abuse", parameters(actionable=1e9)),
 ]  # fmt: skip

@@ -85,6 +85,24 @@ def harm_with_one_drug_takes_nothing_off_the_pay_for_another(env: PolyGuardEnv) 
     assert seen >= 8
 
 
+def who_leaves_it_at_the_harm_done_is_not_paid_for_the_rest(env: PolyGuardEnv) -> None:
+    """To finish while a harm of 0.5 or more is owed keeps a tenth of what it would be paid over its form."""
+    seen = 0
+    for scenario_id, candidate, _ in list(harmful_additions(env)):
+        first(env, scenario_id)
+        observation = step(env, candidate)
+        if observation.done:
+            continue
+        finish, kept, owing = finish_of(observation).candidate_id, env.get_state(), env.price()
+        assert kept["state"]["debt"] >= HARM
+        kept["state"] |= {"debt": 0.0, "harmed": []}
+        env.set_state(kept)
+        assert owing[finish] < env.price()[finish] - 1e-3
+        seen += 1
+    assert seen >= LEAST
+
+
 REPAIR_SPECIFICATIONS: tuple[Callable[[PolyGuardEnv], None], ...] = (
     harm_and_its_repair_pay_no_more_than_leaving, harm_with_one_drug_takes_nothing_off_the_pay_for_another,
+    who_leaves_it_at_the_harm_done_is_not_paid_for_the_rest,
 )  # fmt: skip

@@ -158,7 +158,9 @@ class Board:
         if top.relief >= 0.5:
             share *= 0.1 + 0.9 * min(1.0, max(0.0, option.relief) / top.relief)
         debt = self.now.debt
-        if debt > ROUNDING and option.relief > ROUNDING and self.mends(option):
+        if debt > ROUNDING and option.move[0] in IDLE:
+            share *= 0.1 + 0.9 * max(0.0, 1.0 - debt / 0.5)
+        elif debt > ROUNDING and option.relief > ROUNDING and self.mends(option):
             # Only what goes beyond the mending of one's own harm is a gain.
             share *= 0.1 + 0.9 * max(0.0, 1.0 - debt / option.relief)
         if "needless_change" in reasons:
@@ -180,7 +182,7 @@ class Board:
 
     def owed(self, option: Option | None, later: Risk) -> tuple[float, set[str]]:
         """What is owed once an option, or no move, has led to `later`: how much, and by changes of which drugs."""
-        added = max(0.0, -option.relief) if option else 0.0
+        added = max(0.0, -option.relief) if option and option.changes else 0.0
         mended = max(0.0, sum(self.risk.parts) - sum(later.parts)) if option is None or self.mends(option) else 0.0
         debt = max(0.0, self.now.debt + added - mended)
         if debt <= 0.0:
