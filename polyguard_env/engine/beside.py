@@ -178,7 +178,7 @@ def _within(chosen, first, end, rows, m, w, stream):
     place = first + 1 + below(stream, end - first - 1)
     drug, kept = chosen[place].a, 0
     for i in range(m):
-        if rows[i].a == drug and rows[i].kind != at.ORDER:
+        if rows[i].a == drug:
             if i != kept:
                 copy_record(rows[kept], rows[i])
             kept += 1

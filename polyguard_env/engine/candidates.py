@@ -286,12 +286,13 @@ def _any_move(facts, sc, st, w, chosen, stream):
     """
     totals, able = w.totals, w.able
     kinds = np.int64(0)
-    for unread in range(2):
+    for k in range(st.n):
+        if st.product_known[k]:
+            kinds |= w.kinds[k]
+    anything = kinds == 0
+    if anything:
         for k in range(st.n):
-            if unread or st.product_known[k]:
-                kinds |= w.kinds[k]
-        if kinds:
-            break
+            kinds |= w.kinds[k]
     for drawn in range(totals.shape[0]):
         totals[drawn] = 0.0
         if (kinds >> np.int64(drawn)) & 1:
@@ -303,7 +304,7 @@ def _any_move(facts, sc, st, w, chosen, stream):
     taper, m = np.int64(1) << np.int64(at.TAPER), 0
     for spared in range(2 if kind == at.STOP else 1):
         for k in range(st.n):
-            if (w.kinds[k] >> np.int64(kind)) & 1 == 0 or not (unread or st.product_known[k]):
+            if (w.kinds[k] >> np.int64(kind)) & 1 == 0 or not (anything or st.product_known[k]):
                 continue
             if kind != at.STOP or spared or w.kinds[k] & taper == 0:
                 able[m] = k

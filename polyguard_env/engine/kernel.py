@@ -31,7 +31,7 @@ from polyguard_env.engine.operations import (
 )
 from polyguard_env.engine.parameters import PLACE
 from polyguard_env.engine.risk import assess, list_findings, refresh_all
-from polyguard_env.engine.verdict import judge, note_debt, relief_of, repairs, risk_in_all
+from polyguard_env.engine.verdict import judge, note_debt, risk_in_all
 from polyguard_env.environment.drafting.layout import DRAFTING
 from polyguard_env.environment.drafting.person import begin_attempt, settle
 from polyguard_env.environment.drafting.posing import about_targets, by_construction, pose, settled, write_combinations
@@ -157,17 +157,14 @@ def advance(facts, sc, st, choice, reasons, confidence, cited, hits, columns, w)
         (reward, reason bits, legal, number of events).
     """
     reward, bits, legal = judge(facts, sc, st, choice, reasons, confidence, cited, hits, columns)
-    before, risk, added, mending = st.day, risk_in_all(st), 0.0, True
-    kind, a, b = np.int64(at.FINISH), np.int64(-1), np.int64(-1)
+    before, risk = st.day, risk_in_all(st)
     if legal:
         row = st.candidate[choice]
-        kind, a, b = np.int64(row.kind), np.int64(row.a), np.int64(row.b)
-        added, mending = max(0.0, -relief_of(row)), repairs(st, row)
         apply(facts, sc, st, row.kind, row.a, row.b, row.value, w)
     else:
         idle(facts, sc, st, w)
     assess(facts, sc, st, w)
-    note_debt(st, kind, a, b, added, max(0.0, risk - risk_in_all(st)) if mending else 0.0)
+    note_debt(st, choice if legal else np.int64(-1), risk)
     st.total += reward
     st.last_reward = reward
     happened = harm(facts, sc, st, before, ended(sc, st), w)

@@ -94,9 +94,15 @@ def shows_nothing(row):
 
 
 @compiled
+def changes(kind):
+    """True for the kinds of action that change the regimen."""
+    return kind < at.ORDER and not no_op(kind)
+
+
+@compiled
 def needless(row):
     """True for a change of the regimen that gains nothing."""
-    return row.kind < at.ORDER and not no_op(row.kind) and row.worth <= ROUNDING
+    return changes(row.kind) and row.worth <= ROUNDING
 
 
 @compiled
@@ -154,10 +160,8 @@ def risk_in_all(st):
 @compiled
 def repairs(st, row):
     """True for what may take away harm that the agent has done: a change of a drug it did harm with, or waiting."""
-    if no_op(row.kind):
-        return True
-    if row.kind >= at.ORDER:
-        return False
+    if not changes(row.kind):
+        return no_op(row.kind)
     for i in range(st.harms):
         if st.harmed[i] == row.a or (row.b == st.harmed[i] and switches(row.kind)):
             return True
@@ -171,14 +175,20 @@ def switches(kind):
 
 
 @compiled
-def note_debt(st, kind, a, b, added, mended):
-    """Note the risk that a step has added, with which drugs, and what it took away of that which is owed."""
-    change = kind < at.ORDER and not no_op(kind)
-    st.debt = max(0.0, st.debt + (added if change else 0.0) - mended)
+def note_debt(st, choice, before):
+    """Note the risk that a step has added, with which drugs, and what it took away of that which is owed.
+
+    Args:
+        choice: the candidate that was taken, -1 where the answer was no legal one. before: risk in all before the step.
+    """
+    row = st.candidate[max(choice, 0)]
+    added = max(0.0, -relief_of(row)) if choice >= 0 and changes(row.kind) else 0.0
+    mended = max(0.0, before - risk_in_all(st)) if choice < 0 or repairs(st, row) else 0.0
+    st.debt = max(0.0, st.debt + added - mended)
     if st.debt <= 0.0:
         st.harms = 0
-    elif added > 0.0 and change:
-        for drug in (a, b if switches(kind) else np.int64(-1)):
+    elif added > 0.0:
+        for drug in (np.int64(row.a), np.int64(row.b) if switches(row.kind) else np.int64(-1)):
             if drug >= 0 and st.harms < at.HARMED:
                 st.harmed[st.harms] = drug
                 st.harms += 1

@@ -39,6 +39,14 @@ def harmful_additions(env: PolyGuardEnv) -> Iterator[tuple[str, Candidate, float
                 break
 
 
+def free_of_debt(env: PolyGuardEnv) -> dict[str, float]:
+    """Prices as if nothing were owed; nothing is from then on."""
+    kept = env.get_state()
+    kept["state"] |= {"debt": 0.0, "harmed": []}
+    env.set_state(kept)
+    return env.price()
+
+
 def harm_and_its_repair_pay_no_more_than_leaving(env: PolyGuardEnv) -> None:
     """Taken back at once or a step later, what was added for the worse is not paid twice."""
     excess = []
@@ -74,9 +82,7 @@ def harm_with_one_drug_takes_nothing_off_the_pay_for_another(env: PolyGuardEnv) 
             continue
         kept, prices, legal = env.get_state(), env.price(), set(env.legal_candidate_ids())
         assert kept["state"]["harmed"] == candidate.targets[:1]
-        kept["state"] |= {"debt": 0.0, "harmed": []}
-        env.set_state(kept)
-        free = env.price()
+        free = free_of_debt(env)
         for other in observation.candidates:
             if other.action_type in CHANGES and other.candidate_id in legal:
                 about = candidate.targets[0] in other.targets[:2]
@@ -95,9 +101,7 @@ def who_leaves_it_at_the_harm_done_is_not_paid_for_the_rest(env: PolyGuardEnv) -
             continue
         finish, kept, owing = finish_of(observation).candidate_id, env.get_state(), env.price()
         assert kept["state"]["debt"] >= HARM
-        kept["state"] |= {"debt": 0.0, "harmed": []}
-        env.set_state(kept)
-        assert owing[finish] < env.price()[finish] - 1e-3
+        assert owing[finish] < free_of_debt(env)[finish] - 1e-3
         seen += 1
     assert seen >= LEAST
 

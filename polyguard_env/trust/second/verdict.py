@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from polyguard_env.trust.second.dynamics import ROUNDING, SWITCHES, Case, Situation, after, key_of, same, taper_due
+from polyguard_env.trust.second.dynamics import (
+    ROUNDING,
+    SWITCHES,
+    WEEKS,
+    Case,
+    Situation,
+    after,
+    key_of,
+    same,
+    taper_due,
+)
 from polyguard_env.trust.second.legality import breaches
 from polyguard_env.trust.second.risk import Risk, risk_of
 from polyguard_env.trust.second.tables import Facts
@@ -233,7 +243,7 @@ class Board:
             count += sum(taper_due(drug, now.drugs[drug], self.facts) is not None for drug in ended)
         if action == "HOLD_DOSE":
             count += taper_due(targets[0], now.drugs[targets[0]], self.facts) is not None
-        if action in ("STOP_DRUG", "TAPER_DRUG") and self.case.sub_environment == "LONGITUDINAL_DEPRESCRIBING":
+        if action in ("STOP_DRUG", "TAPER_DRUG") and self.case.sub_environment == WEEKS:
             count += any(taken.tapering for drug, taken in now.drugs.items() if drug != targets[0])
         if action == "ORDER_MONITORING":
             count += self._known(targets[0])
